@@ -1,0 +1,1 @@
+"""The agent: Claude Code's command line, its stream, its ending, and the watch over it."""

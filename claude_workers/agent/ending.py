@@ -1,0 +1,100 @@
+"""How an agent's turn ended, told from what was seen: exit status, result line, retries, our watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from claude_workers import clock
+
+# What may be tried again by the same session, and what waits for something outside.
+RETRYABLE = frozenset({"killed", "error"})
+WAITING = {"limit": "limit", "overloaded": "backoff", "unreachable": "backoff", "authentication": "credentials"}
+_AUTHENTICATION = frozenset({401, 403})
+_TOO_MANY = 429
+_SERVER = 500
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One turn's end; `kind` is done, or why not; `until` is when a limit resets (ISO 8601)."""
+
+    kind: str
+    reason: str
+    until: str | None = None
+
+
+@dataclass
+class Evidence:
+    """What was seen of one turn: the last result line, the last retry, a limit, our own watch."""
+
+    result: dict[str, Any] | None = None
+    retry_status: int | None = None
+    resets_at: float | None = None
+    events: int = 0
+    watch: Ending | None = None
+
+    def see(self, event: dict[str, Any]) -> None:
+        """Take one event of the stream in."""
+        self.events += 1
+        kind = event.get("type")
+        if kind == "result":
+            self.result = event
+        elif kind == "system" and event.get("subtype") == "api_retry":
+            status = event.get("error_status")
+            self.retry_status = status if isinstance(status, int) else None
+        elif kind == "rate_limit_event":
+            info = event.get("rate_limit_info")
+            resets = info.get("resetsAt") if isinstance(info, dict) else None
+            if isinstance(resets, int | float) and isinstance(info, dict) and info.get("status") == "rejected":
+                self.resets_at = float(resets)
+
+
+def classify(evidence: Evidence, exit_status: int, stderr: str) -> Ending:
+    """Return how a turn ended. Exit 0 and the subtype alone prove nothing: both are seen on errors."""
+    if evidence.watch:
+        return evidence.watch
+    result = evidence.result
+    if result is None:
+        return _without_result(evidence, exit_status, stderr)
+    if result.get("is_error") or result.get("subtype") != "success":
+        return _failed(result, evidence)
+    if result.get("stop_reason") == "refusal":
+        return Ending("refusal", "the model refused")
+    return Ending("done", "")
+
+
+def _without_result(evidence: Evidence, exit_status: int, stderr: str) -> Ending:
+    if evidence.retry_status in _AUTHENTICATION:
+        return _authentication(evidence.retry_status)
+    if exit_status < 0 or exit_status > 128:  # noqa: PLR2004  128 + signal, as shells say it
+        number = -exit_status if exit_status < 0 else exit_status - 128
+        return Ending("killed", f"the agent was killed by signal {number}")
+    said = stderr.strip().splitlines()
+    why = said[-1][:200] if said else f"exit {exit_status} without a result"
+    return Ending("error" if evidence.events else "start", f"the agent ended: {why}")
+
+
+def _authentication(status: object) -> Ending:
+    return Ending("authentication", f"the API refused the credential ({status}); refresh the worker with a good one")
+
+
+def _failed(result: dict[str, Any], evidence: Evidence) -> Ending:
+    status = result.get("api_error_status")
+    said = str(result.get("result") or "; ".join(map(str, result.get("errors") or [])) or result.get("subtype"))
+    said = " ".join(said.split())[:200]
+    by_subtype = {"error_max_turns": "turns", "error_max_budget_usd": "budget"}
+    if result.get("subtype") in by_subtype:
+        return Ending(by_subtype[str(result["subtype"])], f"the agent reached its {result['subtype'][6:]}")
+    if result.get("stop_reason") == "refusal":
+        return Ending("refusal", f"the model refused: {said}")
+    if status in _AUTHENTICATION or "/login" in said:
+        return _authentication(status or "no login")
+    if status == _TOO_MANY:
+        until = clock.from_epoch(evidence.resets_at) if evidence.resets_at else None
+        return Ending("limit", f"usage limit: {said}", until)
+    if isinstance(status, int) and status >= _SERVER:
+        return Ending("overloaded", f"the API answered {status}: {said}")
+    if status is None and "connect" in said.lower():
+        return Ending("unreachable", said)
+    return Ending("failed", said)

@@ -1,0 +1,99 @@
+"""Where an agent may connect to by default: the model's endpoint and this host's package registries."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from claude_workers.enclosure.rules import Rule, Rules, endpoint, is_loopback
+
+if TYPE_CHECKING:
+    from claude_workers.config import Settings
+
+# code.claude.com/docs network configuration: the API, and where a login is renewed.
+ANTHROPIC = ("api.anthropic.com", "platform.claude.com", "claude.ai")
+_DEFAULTS = {
+    "pip3": ("pypi.org", "files.pythonhosted.org"),
+    "npm": ("registry.npmjs.org",),
+    "cargo": ("index.crates.io", "static.crates.io", "crates.io"),
+    "go": ("proxy.golang.org", "sum.golang.org"),
+}
+_PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
+_NPM_FILES = ("/etc/npmrc", "/usr/etc/npmrc", "~/.npmrc")
+_NPM_REGISTRY = re.compile(r"^\s*(?:@[\w-]+:)?registry\s*=\s*(\S+)", re.MULTILINE)
+
+
+def pip_urls() -> list[str]:
+    """Return the index URLs that pip is configured for on this host."""
+    found = [os.environ.get("PIP_INDEX_URL", ""), *os.environ.get("PIP_EXTRA_INDEX_URL", "").split()]
+    for name in (os.environ.get("PIP_CONFIG_FILE", ""), *_PIP_FILES):
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read(os.path.expanduser(name))
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        for section in parser.sections():
+            for key in ("index-url", "extra-index-url"):
+                found += parser.get(section, key, fallback="").split()
+    return [one for one in found if one.startswith("http")]
+
+
+def npm_urls() -> list[str]:
+    """Return the registry URLs that npm is configured for on this host."""
+    found = [os.environ.get("npm_config_registry", "")]  # noqa: SIM112  npm's own spelling
+    for name in _NPM_FILES:
+        try:
+            text = Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        found += _NPM_REGISTRY.findall(text)
+    return [one for one in found if one.startswith("http")]
+
+
+def registry_hosts() -> list[str]:
+    """Return the registries of the package managers this host has, its own configuration first."""
+    hosts: list[str] = []
+    for manager, defaults in _DEFAULTS.items():
+        configured = {"pip3": pip_urls, "npm": npm_urls}.get(manager, list)()
+        if configured:
+            hosts += [":".join(map(str, endpoint(one))) for one in configured]
+        if shutil.which(manager):
+            hosts += defaults
+    return list(dict.fromkeys(hosts))
+
+
+def registry_variables() -> dict[str, str]:
+    """Return the variables that tell package managers inside of this host's registries, secrets left out."""
+    variables = {}
+    if pip := pip_urls():
+        variables["PIP_INDEX_URL"] = _without_login(pip[0])
+    if npm := npm_urls():
+        variables["npm_config_registry"] = _without_login(npm[0])
+    return variables
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def domains(settings: Settings, base_url: str | None, *, agent: bool = True) -> tuple[str, ...]:
+    """Return the allow-list as text; `agent` adds the model's endpoint, which the gate never needs."""
+    model = [":".join(map(str, endpoint(base_url)))] if base_url else list(ANTHROPIC)
+    listed = [*(model if agent else []), *registry_hosts(), *settings.allowed_domains]
+    return tuple(dict.fromkeys(listed))
+
+
+def rules(settings: Settings, base_url: str | None, *, agent: bool = True) -> Rules | None:
+    """Return the rules of the gate; None for the open network that the operator chose."""
+    if settings.network == "open":
+        return None
+    forwards: tuple[int, ...] = ()
+    if base_url and agent and is_loopback(endpoint(base_url)[0]):
+        forwards = (endpoint(base_url)[1],)
+    return Rules(tuple(Rule.parse(one) for one in domains(settings, base_url, agent=agent)), forwards)

@@ -1,0 +1,62 @@
+"""The verbs config and path."""
+
+from __future__ import annotations
+
+import click
+
+from claude_workers import config as settings
+from claude_workers import credentials, paths
+from claude_workers.cli.common import Call, print_json, table, width
+
+
+@click.command()
+@click.pass_obj
+def config(call: Call) -> None:
+    """Show every setting, its value and where it comes from; secrets are masked."""
+    keys = settings.described()
+    operator = credentials.from_operator()
+    shown = {name: _masked(name, operator.get(name)) for name in credentials.CARRIED}
+    if call.json:
+        print_json({"file": str(paths.config_dir() / "config.toml"), "keys": keys, "credentials": shown})
+        return
+    rows = [["KEY", "VALUE", "FROM", "MEANING"]]
+    rows += [[key["key"], _value(key["value"]), key["origin"], key["meaning"]] for key in keys]
+    rows += [[name, value, "operator" if value != "unset" else "", ""] for name, value in shown.items()]
+    for line in table(rows, max(width(), 100)):
+        click.echo(line)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, tuple):
+        return ",".join(value) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _masked(name: str, value: str | None) -> str:
+    if not value:
+        return "unset"
+    return value.rpartition("@")[2] if name == credentials.BASE_URL else f"…{value[-4:]}" if len(value) > 12 else "set"  # noqa: PLR2004
+
+
+@click.command()
+@click.pass_obj
+def path(call: Call) -> None:
+    """Show where things are kept."""
+    layout, folder = call.layout, paths.config_dir()
+    places = {
+        "root": layout.root,
+        "repositories": layout.repositories,
+        "tickets": layout.tickets,
+        "config": folder / "config.toml",
+        "hosts": folder / "hosts.toml",
+        "credentials": folder / "credentials.env",
+        "templates": folder / "templates",
+        "prompts": folder / "prompts",
+    }
+    if call.json:
+        print_json({name: str(place) for name, place in places.items()})
+        return
+    for line in table([[name, str(place)] for name, place in places.items()], 1000):
+        click.echo(line)

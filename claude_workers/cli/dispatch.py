@@ -1,0 +1,80 @@
+"""The verb dispatch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from claude_workers import names
+from claude_workers.cli import stdin
+from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.params import Duration
+from claude_workers.errors import BadInput
+
+
+@click.command()
+@click.argument("worker", metavar="ID")
+@click.argument("repo", metavar="REPO")
+@click.argument("words", nargs=-1, metavar="[ISSUE] [PROMPT]")
+@click.option("-p", "--prompt", metavar="TEXT", help="What to do; with an issue, how to treat it.")
+@click.option("--prompt-template", metavar="NAME", help="A template of yours from prompts/.")
+@click.option("--model", metavar="MODEL", help="The agent's model.")
+@click.option("--base", metavar="BRANCH", help="The branch to start from.")
+@click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Most it may cost.")
+@click.option("--time-limit", type=Duration(), metavar="TIME", help="Most time the agent may work: 90s, 2h.")
+@click.option("--max-turns", type=click.IntRange(min=1), metavar="N", help="Most turns of the agent.")
+@click.option("--expect", type=click.Choice(["change", "answer", "either"]), help="What to deliver.")
+@click.option("--isolation", type=click.Choice(["enclosure", "double", "claude", "container", "none"]))
+@click.option("--task-id", metavar="UUID", help="Name the task: asking again is answered, not done twice.")
+@click.option("--no-stdin", is_flag=True, help="Take no prompt from standard input.")
+@click.option("--wait", is_flag=True, help="Wait for the outcome, as watch does.")
+@click.pass_context
+def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401
+    """Give a worker an issue or a prompt and return once its runner lives.
+
+    REPO is a path (./ ../ / ~) or owner/repo; ISSUE its number, #number or URL.
+
+    \b
+    claude-workers dispatch 01 ./calc 1
+    claude-workers dispatch 01 ./calc 1 "Investigate and comment, don't fix"
+    claude-workers dispatch 01 ./calc -p "Explain the module layout" --expect answer
+    echo "Review for security issues" | claude-workers dispatch 01 ./calc 1
+    """
+    call: Call = ctx.obj
+    wait, no_stdin = given.pop("wait"), given.pop("no_stdin")
+    issue, prompt = _words(words, given.pop("prompt"))
+    names.address(worker)
+    if prompt == "-" or (prompt is None and not no_stdin and stdin.is_piped()):
+        prompt = stdin.read_all() if prompt == "-" else stdin.read_piped()
+        if prompt:
+            click.echo(f"prompt: {len(prompt)} characters from stdin", err=call.json)
+    given["budget_usd"] = given.pop("budget")
+    answer = call.fleet.order(worker, repo, issue, prompt or "", **given)
+    task = answer.task
+    if call.json:
+        print_json({"new": answer.new, "task": task.to_json()})
+    else:
+        subject = f"{task.repository.name}#{task.issue}" if task.issue else task.repository.name
+        verb = "dispatched" if answer.new else "already under way"
+        waits = f", waiting: {task.reason}" if task.state == "waiting" else ""
+        click.echo(f"{verb}: worker {task.worker}, {subject}, branch {task.branch}, task {task.task_id}{waits}")
+    if wait:
+        from claude_workers.cli.watch import watch_workers  # noqa: PLC0415  only here
+
+        ctx.exit(watch_workers(call, (worker,)))
+
+
+def _words(words: tuple[str, ...], prompt: str | None) -> tuple[int | None, str | None]:
+    """Return the issue and the prompt of a call's free words."""
+    if prompt is not None and not prompt.strip():
+        raise BadInput("the prompt is empty", "say what to do, or leave -p away")
+    rest = list(words)
+    issue = None
+    if rest and rest[0] != "-":
+        issue = names.issue_number(rest.pop(0))
+    if rest and prompt is not None:
+        raise BadInput("two prompts were given", "give it as a word or with -p")
+    if len(rest) > 1:
+        raise BadInput("the prompt is more than one word", "put it in quotes")
+    return issue, rest[0] if rest else prompt

@@ -1,0 +1,70 @@
+"""The verbs of homes: init, refresh, reset, remove."""
+
+from __future__ import annotations
+
+import click
+
+from claude_workers.cli.common import Call, print_json
+
+
+@click.command()
+@click.argument("workers", nargs=-1, required=True, metavar="ID...")
+@click.pass_obj
+def init(call: Call, workers: tuple[str, ...]) -> None:
+    """Make workers: an isolated home each, with the credentials of your environment.
+
+    \b
+    claude-workers init 01 02
+    """
+    made = call.fleet.init(*workers)
+    if call.json:
+        print_json({"workers": [home.worker for home in made]})
+        return
+    for home in made:
+        click.echo(f"made worker {home.worker} in {home.path}")
+
+
+@click.command()
+@click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.pass_obj
+def refresh(call: Call, workers: tuple[str, ...]) -> None:
+    """Render credentials and templates again; no ID: every worker.
+
+    A value you no longer have in your environment is kept, never emptied.
+    """
+    fleet = call.fleet
+    chosen = workers or tuple(row.worker for row in fleet.status())
+    for worker in chosen:
+        changed = fleet.refresh(worker)
+        if call.json:
+            print_json({"worker": worker, "changed": changed})
+        else:
+            click.echo(f"worker {worker}: {', '.join(changed) if changed else 'nothing changed'}")
+
+
+@click.command()
+@click.argument("worker", metavar="ID")
+@click.option("--discard", is_flag=True, help="Give up work that cannot be rescued.")
+@click.pass_obj
+def reset(call: Call, worker: str, *, discard: bool) -> None:
+    """Free a worker whose task will not go on; its work is kept first."""
+    receipt = call.fleet.reset(worker, discard=discard)
+    if call.json:
+        print_json({"worker": worker, "receipt": receipt.to_json() if receipt else None})
+    elif receipt:
+        click.echo(f"worker {worker} is idle; its task ended as {receipt.outcome}")
+    else:
+        click.echo(f"worker {worker} is idle; its unreadable task file was moved aside")
+
+
+@click.command()
+@click.argument("worker", metavar="ID")
+@click.option("--discard", is_flag=True, help="Give up work that is kept nowhere else.")
+@click.pass_obj
+def remove(call: Call, worker: str, *, discard: bool) -> None:
+    """Delete a worker's home; refused while it holds work that is kept nowhere else."""
+    call.fleet.remove(worker, discard=discard)
+    if call.json:
+        print_json({"worker": worker, "removed": True})
+    else:
+        click.echo(f"removed worker {worker}")

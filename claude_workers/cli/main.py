@@ -1,0 +1,117 @@
+"""The entry point: the table of verbs, loaded when used, and the one place where errors become exits."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from claude_workers import __version__
+from claude_workers.cli.common import Call, with_globals
+from claude_workers.errors import WorkersError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+VERBS = {
+    "init": ("homes", "Make workers: an isolated home each."),
+    "dispatch": ("dispatch", "Give a worker an issue or a prompt and return."),
+    "status": ("status", "Show what every worker is doing."),
+    "watch": ("watch", "Wait until tasks end; exit 0 when all succeeded."),
+    "logs": ("logs", "Show what a worker's agent says and does."),
+    "stop": ("control", "Stop a worker's task; it can be restarted."),
+    "restart": ("control", "Continue a stopped, crashed or waiting task."),
+    "reset": ("homes", "Free a worker whose task will not go on."),
+    "refresh": ("homes", "Render credentials and templates again."),
+    "remove": ("homes", "Delete a worker's home."),
+    "ticket": ("ticket", "The embedded forge: issues beside a repository."),
+    "doctor": ("doctor", "Check this machine; --prove tries to break out."),
+    "config": ("config", "Show every setting and where it comes from."),
+    "path": ("config", "Show where things are kept."),
+    "demo": ("demo", "See a whole task's life in a throw-away root."),
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported when they are run or asked for help."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the verbs in the order people meet them."""
+        return list(VERBS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """Import a verb."""
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"claude_workers.cli.{VERBS[name][0]}")
+        command: click.Command = getattr(module, name)
+        return with_globals(command)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, meaning) for name, (_, meaning) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="claude-workers")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Run several autonomous Claude Code agents, each in a home and an enclosure of its own.
+
+    \b
+    claude-workers init 01
+    claude-workers dispatch 01 ./repo -p "Add a subtract function"
+    claude-workers watch 01
+    """
+    ctx.ensure_object(Call)
+
+
+with_globals(cli)
+
+
+def main() -> None:
+    """Run the command line and exit with the status that its outcome has."""
+    sys.excepthook = _internal_error
+    try:
+        status = cli.main(standalone_mode=False, obj=Call())
+    except WorkersError as error:
+        status = _told(error.code, error.message, error.remedy, error.exit_code)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "claude-workers"
+        status = _told("usage", error.format_message(), f"see {path} --help", 2)
+    except click.ClickException as error:
+        status = _told("failed", error.format_message(), "", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except BrokenPipeError:
+        # Whoever read our output has gone: nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except OSError as error:
+        status = _told("failed", f"{error.filename or 'system'}: {error.strerror or error}", "", 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _told(code: str, message: str, remedy: str, status: int) -> int:
+    """Print an error as one line on stderr and, under --json, as an object on stdout."""
+    message = " ".join(message.split())
+    with contextlib.suppress(BrokenPipeError):
+        click.echo(f"claude-workers: {message}" + (f"; {remedy}" if remedy else ""), err=True)
+        if "--json" in sys.argv:
+            click.echo(json.dumps({"error": {"code": code, "message": message, "remedy": remedy}}))
+    return status
+
+
+def _internal_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:  # noqa: ANN401
+    """Say a fault of ours in one line; the traceback only where it was asked for."""
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        text = " ".join(f"internal error: {kind.__name__}: {error}".split())
+        _told("internal", text, "again with -v for the traceback", 1)

@@ -1,0 +1,68 @@
+"""The verb status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.clock import spoken
+
+if TYPE_CHECKING:
+    from claude_workers.model import WorkerStatus
+
+_LEAST = 3  # worker, state and activity are always shown
+_HEAD = ["WORKER", "STATE", "TASK", "TIME", "TODO", "COST", "TOKENS", "ISOLATION", "ACTIVITY"]
+
+
+@click.command()
+@click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.pass_obj
+def status(call: Call, workers: tuple[str, ...]) -> None:
+    """Show what every worker is doing, or those named.
+
+    \b
+    claude-workers status
+    claude-workers status 01 --json
+    """
+    rows = call.fleet.status(workers)
+    if call.json:
+        print_json({"schema": 1, "workers": [row.to_json() for row in rows], "orphans": [], "errors": []})
+        return
+    if not rows:
+        click.echo("no workers yet: claude-workers init 01")
+        return
+    cells = [_HEAD, *[_cells(row) for row in rows]]
+    kept = [index for index in range(len(_HEAD)) if index in {0, 1, 8} or any(row[index] for row in cells[1:])]
+    shown = [[row[index] for index in kept] for row in cells]
+    while _needed(shown) > width() and len(shown[0]) > _LEAST:
+        shown = [[*row[:-2], row[-1]] for row in shown]  # the column before the activity says least
+    coloured = [shown[0][1], *[call.style(row[1], one.state) for row, one in zip(shown[1:], rows, strict=True)]]
+    for line in table(shown, width(), styles={1: coloured}):
+        click.echo(line)
+
+
+def _needed(rows: list[list[str]]) -> int:
+    columns = range(len(rows[0]) - 1)
+    return sum(max(len(row[index]) for row in rows) + 2 for index in columns) + 20
+
+
+def _cells(row: WorkerStatus) -> list[str]:
+    subject = f"{row.repo}#{row.issue}" if row.issue else row.repo or ""
+    state = f"{row.state} ({row.phase})" if row.phase else row.state
+    todo = f"{row.todos.done}/{row.todos.total}" if row.todos.total else ""
+    cost = f"${row.cost_usd:.2f}" if row.cost_usd else ""
+    tokens = f"{row.tokens / 1000:.1f}k" if row.tokens else ""
+    return [
+        row.worker, state, subject, spoken(row.elapsed_s), todo, cost, tokens, row.isolation or "", _activity(row)
+    ]  # fmt: skip
+
+
+def _activity(row: WorkerStatus) -> str:
+    if row.state == "idle":
+        last = f"last: {row.outcome}" if row.outcome else "ready"
+        return f"{last} ({row.reason})" if row.outcome and row.reason else last
+    said = [row.reason, row.activity or row.last_text] if row.state != "busy" else [row.activity or row.last_text]
+    blocked = f"refused hosts: {', '.join(row.blocked_hosts)}" if row.blocked_hosts else ""
+    return "; ".join(one for one in (*said, blocked) if one)

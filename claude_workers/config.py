@@ -1,0 +1,201 @@
+"""The settings: every key with its default, where its value came from, and per-repository overrides."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass, field
+from typing import Any
+
+from claude_workers import clock, paths
+from claude_workers.errors import BadInput
+
+LEVELS = ("enclosure", "double", "claude", "container", "none")
+_CHOICES = {
+    "isolation": LEVELS,
+    "permissions": ("dontAsk", "bypass"),
+    "network": ("allow-list", "open"),
+    "expect": ("change", "answer", "either"),
+    "auth": ("key", "token"),
+}
+
+
+def _key(default: Any, meaning: str, env: str = "", *, kind: str = "") -> Any:  # noqa: ANN401
+    metadata = {"meaning": meaning, "env": env, "kind": kind}
+    if isinstance(default, tuple):
+        return field(default=default, metadata={**metadata, "kind": "list"})
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings in force for one repository; durations in seconds."""
+
+    model: str | None = _key(None, "the agent's model; unset: Claude Code's own default", "CLAUDE_WORKERS_MODEL")
+    claude: str | None = _key(None, "the agent's binary; unset: claude on PATH", "CLAUDE_WORKERS_CLAUDE")
+    budget_usd: float | None = _key(None, "most a task may cost, in list prices", kind="float")
+    max_turns: int | None = _key(None, "most turns of the agent in one go", kind="int")
+    time_limit: float = _key(4 * 3600.0, "most time an agent may work on a task", kind="duration")
+    start_limit: float = _key(90.0, "most time to the agent's first event", kind="duration")
+    silence_limit: float = _key(900.0, "most time without any sign of work", kind="duration")
+    setup_limit: float = _key(1800.0, "most time for setup and for verify, each", kind="duration")
+    max_attempts: int = _key(3, "most tries at one task", kind="int")
+    verify_retries: int = _key(2, "how often a failed gate goes back to the agent", kind="int")
+    isolation: str | None = _key(
+        None, "enclosure, double, claude, container or none; unset: the best here", "CLAUDE_WORKERS_ISOLATION"
+    )
+    network: str = _key("allow-list", "allow-list, or open for no filter")
+    allowed_domains: tuple[str, ...] = _key((), "more hosts an agent may reach: host, *.host, host:port")
+    persist: tuple[str, ...] = _key((".cache",), "folders of the home, beside its own, that outlive a task")
+    permissions: str = _key("dontAsk", "dontAsk, or bypass (inside an enclosure only)")
+    auth: str | None = _key(None, "which pays when both an API key and a token are set: key or token")
+    disk_floor: int = _key(1 << 30, "bytes that must stay free before a task is accepted", kind="size")
+    git_name: str | None = _key(None, "the agents' git author; unset: the operator's")
+    git_email: str | None = _key(None, "the agents' git address; unset: the operator's")
+    base: str | None = _key(None, "the branch to start from; unset: the remote's HEAD")
+    setup: str | None = _key(None, "command that prepares a fresh checkout")
+    setup_required: bool = _key(default=False, meaning="a failing setup ends the task", kind="bool")
+    verify: str | None = _key(None, "command that must pass before anything is published")
+    post_checkout: str | None = _key(None, "command run in the agent's clone after checkout")
+    env_file: str | None = _key(None, "file of NAME=value given to the agent and the gate")
+    expect: str | None = _key(None, "change, answer or either")
+    trust_project_settings: bool = _key(default=False, meaning="let a repository's .claude/ apply", kind="bool")
+    origins: dict[str, str] = field(default_factory=dict)
+
+
+KEYS = {one.name: one for one in dataclasses.fields(Settings) if one.name != "origins"}
+GATE_KEYS = frozenset({"base", "setup", "verify", "verify_retries", "post_checkout"})
+REPOSITORY_KEYS = frozenset(GATE_KEYS | {"setup_required", "env_file", "expect", "trust_project_settings"})
+GATE_FILE = ".claude-workers.toml"
+
+
+def load(repository: str | None = None) -> Settings:
+    """Return the settings: defaults, then config.toml, then its table for `repository`, then env.
+
+    Raises BadInput naming the file and key when one is unknown or of the wrong kind.
+    """
+    path = paths.config_dir() / "config.toml"
+    data = read_toml(path)
+    tables = data.pop("repos", {})
+    values, origins = _checked(data, frozenset(KEYS), str(path))
+    if repository and isinstance(tables, dict) and repository in tables:
+        where = f'{path} [repos."{repository}"]'
+        more, from_table = _checked(tables[repository], REPOSITORY_KEYS, where)
+        values |= more
+        origins |= from_table
+    for name, key in KEYS.items():
+        variable = key.metadata["env"]
+        if variable and os.environ.get(variable):
+            values[name] = convert(name, os.environ[variable], variable)
+            origins[name] = f"${variable}"
+    return Settings(**values, origins=origins)
+
+
+def with_gate(settings: Settings, text: str) -> Settings:
+    """Return the settings with a repository's own `.claude-workers.toml`, read at its base's tip.
+
+    The operator's word wins; only the gate's keys are taken from a repository.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{GATE_FILE} at the base does not parse: {error}", "mend it on the base") from error
+    values, origins = _checked(data, GATE_KEYS, GATE_FILE)
+    fresh = {name: value for name, value in values.items() if name not in settings.origins}
+    merged = {**settings.origins, **{name: origins[name] for name in fresh}}
+    return dataclasses.replace(settings, **fresh, origins=merged)
+
+
+def read_toml(path: os.PathLike[str]) -> dict[str, Any]:
+    """Return a TOML file's content, {} when there is none; BadInput when it does not parse."""
+    try:
+        with open(path, "rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{os.fspath(path)} does not parse: {error}", "mend or remove it") from error
+    except OSError as error:
+        raise BadInput(f"{os.fspath(path)} cannot be read: {error.strerror}", "check it") from error
+
+
+def _checked(data: object, known: frozenset[str], where: str) -> tuple[dict[str, Any], dict[str, str]]:
+    if not isinstance(data, dict):
+        raise BadInput(f"{where} is not a table", "write key = value lines")
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise BadInput(f"{where}: unknown key {unknown[0]!r}", f"known are {', '.join(sorted(known))}")
+    values = {name: convert(name, value, f"{where}: {name}") for name, value in data.items()}
+    return values, dict.fromkeys(values, where)
+
+
+def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
+    """Return a written value in the kind its key has; BadInput, naming `where`, when it cannot be."""
+    kind = KEYS[name].metadata["kind"]
+    try:
+        converted = _as_kind(kind, value)
+    except (ValueError, TypeError, BadInput) as error:
+        reason = error.message if isinstance(error, BadInput) else f"it takes {_SPOKEN.get(kind, 'text')}"
+        raise BadInput(f"{where} = {value!r}: {reason}", "see `claude-workers config`") from error
+    if name in _CHOICES and converted not in _CHOICES[name]:
+        raise BadInput(f"{where} = {value!r}: unknown choice", f"choose {', '.join(_CHOICES[name])}")
+    return converted
+
+
+_SPOKEN = {
+    "int": "a whole number from 0",
+    "float": "a number above 0",
+    "bool": "true or false",
+    "list": "a list of texts",
+    "duration": "a duration such as 15m",
+    "size": "a size such as 2G",
+}
+_SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def _as_kind(kind: str, value: object) -> Any:  # noqa: ANN401, C901, PLR0912
+    text = str(value)
+    match kind:
+        case "list":
+            if isinstance(value, str):
+                return tuple(value.split(","))
+            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                raise ValueError
+            return tuple(value)
+        case "bool":
+            if text.lower() not in {"true", "false", "1", "0"}:
+                raise ValueError
+            return text.lower() in {"true", "1"}
+        case "int":
+            if isinstance(value, bool) or not text.isdigit():
+                raise ValueError
+            return int(text)
+        case "float":
+            if isinstance(value, bool) or not 0 < float(text) < float("inf"):
+                raise ValueError
+            return float(text)
+        case "duration":
+            return clock.duration(text)
+        case "size":
+            unit = text[-1:].lower()
+            return int(float(text[:-1]) * _SIZES[unit]) if unit in _SIZES else int(text)
+        case _:
+            if not isinstance(value, str) or not value or ("\n" in value and kind == ""):
+                raise ValueError
+            return value
+
+
+def described() -> list[dict[str, Any]]:
+    """Return every key with value, origin, environment name and meaning, as `config` shows them."""
+    settings = load()
+    return [
+        {
+            "key": name,
+            "value": getattr(settings, name),
+            "origin": settings.origins.get(name, "default"),
+            "env": key.metadata["env"] or None,
+            "meaning": key.metadata["meaning"],
+        }
+        for name, key in KEYS.items()
+    ]

@@ -1,0 +1,82 @@
+"""Credentials: what an agent pays with, taken from the operator and told apart without being shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from claude_workers import files, paths
+from claude_workers.errors import BadInput, Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+API_KEY = "ANTHROPIC_API_KEY"
+TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"
+BASE_URL = "ANTHROPIC_BASE_URL"
+CARRIED = (API_KEY, TOKEN, BASE_URL)
+LOGIN_FILE = ".claude/.credentials.json"
+_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+
+
+def parse_env(text: str, where: str) -> dict[str, str]:
+    """Return NAME=value lines; blank lines and # comments pass, anything else is BadInput.
+
+    The value is everything after the first `=`, as it stands; a pair of quotes around it is dropped.
+    """
+    values = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip().removeprefix("export ")
+        if not stripped or stripped.startswith("#"):
+            continue
+        found = _LINE.fullmatch(stripped)
+        if not found or "\0" in stripped:
+            raise BadInput(f"{where}, line {number}: not NAME=value", "one NAME=value a line")
+        value = found[2]
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        values[found[1]] = value
+    return values
+
+
+def render_env(values: dict[str, str]) -> str:
+    """Return what `parse_env` reads back."""
+    return "".join(f"{name}={value}\n" for name, value in sorted(values.items()))
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """Return the values of an env file, {} when there is none."""
+    try:
+        text = files.read_inside(path.parent, path.name)
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}", "make it a plain file") from error
+    return parse_env(text, str(path)) if text else {}
+
+
+def from_operator() -> dict[str, str]:
+    """Return what the operator has: the environment first, then credentials.env; no empty values."""
+    stored = read_env(paths.config_dir() / "credentials.env")
+    found = {name: os.environ.get(name) or stored.get(name, "") for name in CARRIED}
+    return {name: value for name, value in found.items() if value}
+
+
+def payer(values: dict[str, str], *, login: bool, auth: str | None) -> str:
+    """Return which credential pays: key, token, login, or "" for none.
+
+    Raises Refused when both a key and a token are set and nobody decided between them.
+    """
+    key, token = bool(values.get(API_KEY)), bool(values.get(TOKEN))
+    if key and token:
+        if auth is None:
+            raise Refused(f"both {API_KEY} and {TOKEN} are set", 'decide with auth = "key" or "token" in config.toml')
+        return auth
+    if key or token:
+        return "key" if key else "token"
+    return "login" if login else ""
+
+
+def for_agent(values: dict[str, str], pays: str) -> dict[str, str]:
+    """Return the variables an agent gets: the paying credential alone, and the base URL."""
+    other = {"key": TOKEN, "token": API_KEY}.get(pays)
+    return {name: value for name, value in values.items() if name != other}

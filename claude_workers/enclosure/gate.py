@@ -1,0 +1,149 @@
+"""The gate: an HTTP proxy outside the enclosure that lets through what the rules allow.
+
+It serves CONNECT and plain absolute-form requests on listeners handed out by `inside/enter.py`,
+one thread a connection, one request a connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from claude_workers.enclosure.rules import Blocked, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HEAD_LIMIT = 64 << 10
+_PATIENCE = 30.0
+_CHUNK = 64 << 10
+_STACK = 256 << 10
+
+
+class Gate:
+    """Serves one enclosure's listeners until closed; remembers every refused host."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._lock = threading.Lock()
+        self._listeners: list[socket.socket] = []
+        self.blocked: dict[str, int] = {}
+
+    def serve(self, listeners: list[socket.socket]) -> None:
+        """Take the listeners: the proxy first, then one for each forwarded port."""
+        self._listeners = listeners
+        threading.stack_size(_STACK)
+        for port, listener in zip((0, *self._rules.forwards), listeners, strict=True):
+            handler = self._forward(port) if port else self._proxy
+            threading.Thread(target=self._accept, args=(listener, handler), daemon=True).start()
+
+    def close(self) -> None:
+        """Stop accepting; connections under way end with the enclosure."""
+        for listener in self._listeners:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+
+    def _accept(self, listener: socket.socket, handler: Callable[[socket.socket], None]) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._guarded, args=(handler, client), daemon=True).start()
+
+    @staticmethod
+    def _guarded(handler: Callable[[socket.socket], None], client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            handler(client)
+
+    def _forward(self, port: int) -> Callable[[socket.socket], None]:
+        def handle(client: socket.socket) -> None:
+            with socket.create_connection(("127.0.0.1", port), _PATIENCE) as upstream:
+                _splice(client, upstream)
+
+        return handle
+
+    def _proxy(self, client: socket.socket) -> None:
+        client.settimeout(_PATIENCE)
+        head, rest = _read_head(client)
+        try:
+            host, port, forwarded = _target(head)
+        except ValueError:
+            _answer(client, 400, "the gate serves CONNECT and absolute http:// requests")
+            return
+        try:
+            place = self._rules.address(host, port)
+            upstream = socket.create_connection(place, _PATIENCE)
+        except Blocked as reason:
+            with self._lock:
+                self.blocked[f"{host}:{port}"] = self.blocked.get(f"{host}:{port}", 0) + 1
+            _answer(client, 403, f"{reason}; the operator allows it with allowed_domains")
+            return
+        except OSError as error:
+            _answer(client, 502, str(error))
+            return
+        with upstream:
+            if forwarded is None:
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                upstream.sendall(forwarded)
+            upstream.sendall(rest)
+            _splice(client, upstream)
+
+
+def _read_head(client: socket.socket) -> tuple[bytes, bytes]:
+    collected = b""
+    while b"\r\n\r\n" not in collected:
+        piece = client.recv(_CHUNK)
+        if not piece or len(collected) > _HEAD_LIMIT:
+            raise OSError("no complete request")
+        collected += piece
+    head, _, rest = collected.partition(b"\r\n\r\n")
+    return head, rest
+
+
+def _target(head: bytes) -> tuple[str, int, bytes | None]:
+    """Return host, port and, for a plain request, the head to send upstream; ValueError if neither."""
+    first, *headers = head.decode("latin-1").split("\r\n")
+    method, target, version = first.split(" ")
+    if method == "CONNECT":
+        host, _, port = target.rpartition(":")
+        return host.strip("[]"), int(port), None
+    parts = urlsplit(target)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(target)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    dropped = ("proxy-", "connection:", "keep-alive:", "host:")
+    kept = [line for line in headers if not line.lower().startswith(dropped)]
+    lines = [f"{method} {path} {version}", f"Host: {parts.netloc.rpartition('@')[2]}", *kept]
+    rewritten = "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1")
+    return parts.hostname, parts.port or 80, rewritten
+
+
+def _answer(client: socket.socket, status: int, text: str) -> None:
+    body = f"claude-workers: {text}\n".encode()
+    head = f"HTTP/1.1 {status} Refused\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}"
+    client.sendall(f"{head}\r\nX-Claude-Workers: refused\r\nConnection: close\r\n\r\n".encode() + body)
+
+
+def _splice(left: socket.socket, right: socket.socket) -> None:
+    """Copy both ways until both sides have closed; each half may close on its own."""
+    left.settimeout(None)
+    right.settimeout(None)
+    other = {left: right, right: left}
+    open_sides = [left, right]
+    while open_sides:
+        ready, _, _ = select.select(open_sides, [], [])
+        for side in ready:
+            data = side.recv(_CHUNK)
+            if data:
+                other[side].sendall(data)
+            else:
+                open_sides.remove(side)
+                with contextlib.suppress(OSError):
+                    other[side].shutdown(socket.SHUT_WR)

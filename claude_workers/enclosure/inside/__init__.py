@@ -1,0 +1,1 @@
+"""What runs inside an enclosure; bound read-only there, imported by nothing outside."""

@@ -1,0 +1,105 @@
+"""The operator's tools: which folders of the host an enclosure shows read-only, found from PATH."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
+# Version managers: a folder of public software that its tools need as a whole.
+_MANAGERS = frozenset({".pyenv", ".nvm", ".rbenv", ".asdf", ".volta", ".bun", ".deno", ".rustup"})
+_BESIDE_BIN = ("bin", "lib", "lib64", "libexec", "include")
+_LINKS = 500
+
+INSIDE = Path(__file__).resolve().parent / "inside"
+
+
+def _in_system(path: Path) -> bool:
+    return any(path.is_relative_to(one) for one in SYSTEM)
+
+
+class Toolchain:
+    """Collects folders to show, never one that would show what is protected."""
+
+    def __init__(self, protected: Iterable[Path]) -> None:
+        self._protected = [Path(os.path.realpath(one)) for one in protected]
+        self._found: dict[Path, None] = {}
+
+    def folders(self) -> list[Path]:
+        """Return the folders, none inside another."""
+        found = sorted(self._found)
+        return [one for one in found if not any(one != up and one.is_relative_to(up) for up in found)]
+
+    def add(self, path: Path) -> None:
+        """Show a file or folder, unless the system shows it already or it holds what is protected."""
+        if _in_system(path) or not path.exists():
+            return
+        if any(kept.is_relative_to(path) for kept in self._protected):
+            return
+        self._found.setdefault(path)
+
+    def add_path(self, variable: str) -> None:
+        """Show the tools of every folder named in a PATH."""
+        for entry in variable.split(os.pathsep):
+            if entry.startswith("/") and not _in_system(Path(entry)):
+                self._add_bin(Path(entry))
+
+    def add_program(self, program: Path) -> None:
+        """Show one program with what it was installed with."""
+        real = Path(os.path.realpath(program))
+        self.add(program)
+        scope = [one for one in real.parents if one.name.startswith("@") and one.parent.name == "node_modules"]
+        if scope:
+            self.add(scope[0])
+        else:
+            self._add_install(real)
+
+    def add_interpreter(self) -> None:
+        """Show the Python this runs on."""
+        self.add(Path(os.path.realpath(sys.base_prefix)))
+        self.add(INSIDE)
+
+    def _add_bin(self, folder: Path) -> None:
+        if not folder.is_dir():
+            return
+        manager = [one for one in (folder, *folder.parents) if one.name in _MANAGERS]
+        if manager:
+            self.add(manager[-1])
+            return
+        self._add_prefix(folder)
+        links = [one for one in sorted(folder.iterdir())[:_LINKS] if one.is_symlink()]
+        for link in links:
+            real = Path(os.path.realpath(link))
+            if not real.is_relative_to(folder):
+                self._add_install(real)
+
+    def _add_prefix(self, folder: Path) -> None:
+        self.add(folder)
+        if folder.name == "bin" and folder.parent.name != ".cargo":
+            for name in _BESIDE_BIN:
+                self.add(folder.parent / name)
+            self.add(folder.parent / "pyvenv.cfg")
+
+    def _add_install(self, real: Path) -> None:
+        if not real.exists() or _in_system(real):
+            return
+        if real.parent.name == "bin":
+            self._add_prefix(real.parent)
+        else:
+            self.add(real if any(kept.is_relative_to(real.parent) for kept in self._protected) else real.parent)
+
+
+def python_inside() -> str:
+    """Return the interpreter that runs `inside/enter.py`: the real one, no virtual environment."""
+    return os.path.realpath(sys.executable)
+
+
+def tool_variables() -> dict[str, str]:
+    """Return the variables that tools need to find themselves when $HOME is another."""
+    rustup = Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
+    return {"RUSTUP_HOME": str(rustup)} if rustup.is_dir() else {}

@@ -1,0 +1,85 @@
+"""The error tree: every failure a caller can meet, with its code, exit status and remedy.
+
+WorkersError                1  failed
+├── BadInput                2  usage
+├── NotFound                3  not_found
+├── Busy                    4  busy
+│   ├── WorkerBusy          4  worker_busy
+│   └── IssueTaken          4  issue_taken
+├── Unreachable             5  unreachable
+├── Refused                 6  refused
+└── NotFinished             7  not_finished
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WorkersError(Exception):
+    """A failure told in one line, with the step that mends it."""
+
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+
+class BadInput(WorkersError):
+    """The call's words, or a file the user wrote, cannot be understood."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class NotFound(WorkersError):
+    """The worker, task, issue, repository or host that was named does not exist."""
+
+    code = "not_found"
+    exit_code = 3
+
+
+class Busy(WorkersError):
+    """What was asked for is in use."""
+
+    code = "busy"
+    exit_code = 4
+
+
+class WorkerBusy(Busy):
+    """The worker has a task that is still under way or waiting."""
+
+    code = "worker_busy"
+
+
+class IssueTaken(Busy):
+    """Another worker holds the issue's claim."""
+
+    code = "issue_taken"
+
+
+class Unreachable(WorkersError):
+    """A host or forge did not answer."""
+
+    code = "unreachable"
+    exit_code = 5
+
+
+class Refused(WorkersError):
+    """Isolation, trust, credentials or ownership forbid what was asked."""
+
+    code = "refused"
+    exit_code = 6
+
+
+class NotFinished(WorkersError):
+    """The time given to wait ran out first."""
+
+    code = "not_finished"
+    exit_code = 7

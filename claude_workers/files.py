@@ -1,0 +1,173 @@
+"""Files that are written whole or not at all, and read without following a trap."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from claude_workers.errors import Busy, WorkersError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIR = 0o700
+
+
+def cannot_write(path: Path, error: OSError) -> WorkersError:
+    """Say why a file could not be written, with the step that helps."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return WorkersError(f"no space left to write {path}", "free some disk space and ask again")
+    return WorkersError(f"cannot write {path}: {error.strerror or error}", "check who owns it and its permissions")
+
+
+def _written(path: Path, text: str, mode: int) -> str:
+    """Write `text` to a new temporary file beside `path`, flushed to disk; return its name."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return temporary
+
+
+def write_atomic(path: Path, text: str, mode: int = PRIVATE_FILE) -> None:
+    """Replace `path` by `text`: readers see the old content or the new, never a part."""
+    try:
+        temporary = _written(path, text, mode)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def create_exclusive(path: Path, text: str, mode: int = PRIVATE_FILE) -> bool:
+    """Create `path` whole; return False, changing nothing, when it exists already."""
+    try:
+        temporary = _written(path, text, mode)
+        try:
+            # link() is the one call that is atomic, exclusive and publishes complete content.
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(temporary)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return True
+
+
+def to_text(data: object) -> str:
+    """Return the project's one JSON spelling for files: indented, with a final newline."""
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file of ours, None when there is no file.
+
+    Raises ValueError when it is not a regular file or holds anything else.
+    """
+    text = read_inside(path.parent, path.name)
+    if text is None:
+        return None
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError(f"{path.name} does not hold a JSON object")  # noqa: TRY004  one kind for its reader
+    return data
+
+
+def read_inside(folder: Path, relative: str, limit: int = 64 << 20) -> str | None:
+    """Return the text of `folder/relative` without following any link below `folder`.
+
+    None when it does not exist; ValueError when it is no regular file or larger than `limit` bytes.
+    A worker's home is written by an agent: a link there may lead anywhere.
+    """
+    parts = Path(relative).parts
+    try:
+        parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        for index, part in enumerate(parts):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            flags |= os.O_DIRECTORY if index < len(parts) - 1 else 0
+            child = os.open(part, flags, dir_fd=parent)
+            os.close(parent)
+            parent = child
+        return _read_regular(parent, relative, limit)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError(f"{relative} is a symbolic link") from error
+        raise ValueError(f"{relative} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(parent)
+
+
+def _read_regular(handle: int, name: str, limit: int) -> str:
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{name} is not a regular file")
+    if status.st_size > limit:
+        raise ValueError(f"{name} is larger than {limit} bytes")
+    with os.fdopen(os.dup(handle), "rb") as stream:
+        return stream.read(limit).decode("utf-8", "replace")
+
+
+def make_private(folder: Path) -> Path:
+    """Create a folder that only its owner can enter, parents included."""
+    try:
+        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return folder
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder and all below it, following no link; a missing one is fine."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+        return
+
+    def unlock(_function: object, name: str, _error: object) -> None:
+        # A build may leave read-only folders behind (Go's module cache does).
+        os.chmod(os.path.dirname(name), PRIVATE_DIR)
+        if os.path.isdir(name) and not os.path.islink(name):
+            os.chmod(name, PRIVATE_DIR)
+            shutil.rmtree(name)
+        else:
+            os.unlink(name)
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=unlock)
+
+
+@contextlib.contextmanager
+def locked(path: Path, timeout: float, busy: str) -> Iterator[None]:
+    """Hold an exclusive lock on `path` that dies with this process.
+
+    Raises Busy with the text `busy` when it was not free within `timeout` seconds.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415  the runner must not hold it in memory
+
+    make_private(path.parent)
+    try:
+        with FileLock(path, timeout=timeout, mode=PRIVATE_FILE):
+            yield
+    except Timeout as error:
+        raise Busy(busy, "ask again in a moment") from error
+    except OSError as error:
+        raise cannot_write(path, error) from error

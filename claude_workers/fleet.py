@@ -1,0 +1,118 @@
+"""The fleet: every worker a caller can reach, asked by address `[HOST/]ID`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_workers import names, paths
+from claude_workers.errors import NotFound
+from claude_workers.home.home import Home, find
+from claude_workers.model import Receipt
+from claude_workers.pool import control, homes, logs
+from claude_workers.pool import dispatch as dispatching
+from claude_workers.pool import status as reporting
+from claude_workers.pool.preflight import Order
+from claude_workers.pool.watch import Lost
+from claude_workers.pool.watch import watch as watch_pool
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from claude_workers.model import LogEvent, Task, WorkerStatus
+    from claude_workers.pool.dispatch import Dispatched
+
+
+class Fleet:
+    """The workers of this machine. Cheap to make, safe in threads, no I/O until a verb is called.
+
+    `root` is the folder that holds the homes; unset: CLAUDE_WORKERS_ROOT, else ~/workers.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        self.layout = paths.layout(root)
+
+    def _local(self, address: str) -> str:
+        host, worker = names.address(address)
+        if host not in {None, "local"}:
+            raise NotFound(f"there is no host {host}", "workers of this machine are named by their id alone")
+        return worker
+
+    def init(self, *workers: str) -> list[Home]:
+        """Make homes for workers, all or none."""
+        return homes.init(self.layout, [self._local(one) for one in workers])
+
+    def dispatch(self, worker: str, repo: str, issue: int | None = None, prompt: str = "", **wishes: Any) -> Task:  # noqa: ANN401
+        """Give a worker a task and return it once its runner lives; see `order`."""
+        return self.order(worker, repo, issue, prompt, **wishes).task
+
+    def order(self, worker: str, repo: str, issue: int | None, prompt: str, **wishes: Any) -> Dispatched:  # noqa: ANN401
+        """Dispatch, telling also whether the task is new; see `pool.dispatch.dispatch`.
+
+        `wishes` are the further fields of `Order`: expect, base, model, isolation, budget_usd,
+        time_limit (seconds), max_turns, prompt_template, task_id.
+        """
+        return dispatching.dispatch(self.layout, Order(self._local(worker), repo, issue, prompt, **wishes))
+
+    def status(self, workers: Sequence[str] = ()) -> list[WorkerStatus]:
+        """Return a row for each worker asked for, or for all."""
+        return reporting.status(self.layout, [self._local(one) for one in workers])
+
+    def watch(
+        self,
+        workers: Sequence[str] = (),
+        *,
+        any: bool = False,
+        timeout: float | None = None,
+    ) -> list[Receipt]:
+        """Wait for tasks to end (`any`: for the first) and return their receipts.
+
+        NotFinished when `timeout` seconds ran out; `watch.Lost` for a worker that is crashed,
+        stopped, waiting or unknown and so will not end by itself.
+        """
+        found = self.wait(workers, any=any, timeout=timeout)
+        for one in found:
+            if isinstance(one, Lost):
+                raise one
+        return [one for one in found if isinstance(one, Receipt)]
+
+    def wait(
+        self,
+        workers: Sequence[str] = (),
+        *,
+        any: bool = False,
+        timeout: float | None = None,
+        tick: Callable[[], None] | None = None,
+    ) -> list[Receipt | Lost]:
+        """Wait as `watch` does, returning what was lost beside the receipts; `tick` runs between looks."""
+        chosen = [self._local(one) for one in workers]
+        return watch_pool(self.layout, chosen, first=any, timeout=timeout, tick=tick)
+
+    def logs(self, worker: str, *, since: str | None = None, follow: bool = False) -> Iterator[LogEvent]:
+        """Yield what a task's log shows people, from a cursor on; with `follow`, until it has ended."""
+        return (event for event in self.events(worker, since=since, follow=follow) if event.kind)
+
+    def events(self, worker: str, *, since: str | None = None, follow: bool = False) -> Iterator[LogEvent]:
+        """Yield every line of a task's log, also those that show nothing."""
+        return logs.events(find(self.layout, self._local(worker)), since=since, follow=follow)
+
+    def stop(self, worker: str) -> Task:
+        """Stop a worker's task; its whole tree has ended when this returns."""
+        return control.stop(self.layout, self._local(worker))
+
+    def restart(self, worker: str) -> Task:
+        """Continue a stopped, crashed or waiting task in the same session and branch."""
+        return control.restart(self.layout, self._local(worker))
+
+    def reset(self, worker: str, *, discard: bool = False) -> Receipt | None:
+        """Free a worker whose task will not go on; its work is kept first."""
+        return homes.reset(self.layout, self._local(worker), discard=discard)
+
+    def refresh(self, worker: str) -> list[str]:
+        """Render a home's templates and credentials again; return what changed."""
+        return homes.refresh(self.layout, self._local(worker))
+
+    def remove(self, worker: str, *, discard: bool = False) -> None:
+        """Delete a home; refused while it holds work that is kept nowhere else."""
+        homes.remove(self.layout, self._local(worker), discard=discard)

@@ -1,0 +1,1 @@
+"""The forge: where issues live and changes go."""

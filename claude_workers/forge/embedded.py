@@ -1,0 +1,50 @@
+"""The embedded forge: tickets and change records in SQLite beside a git repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_workers.tickets.tickets import Tickets
+
+if TYPE_CHECKING:
+    from claude_workers.model import Change, Issue, Repository, Task
+    from claude_workers.paths import Layout
+
+
+class EmbeddedForge:
+    """Speaks the forge seam for a repository that is named by its path."""
+
+    def __init__(self, layout: Layout, repository: Repository) -> None:
+        self._tickets = Tickets(layout.tickets)
+        self._repo = repository.url
+        self._root = str(layout.root)
+
+    def issue(self, number: int) -> Issue:
+        """Return a ticket of this repository."""
+        return self._tickets.read(number, self._repo)
+
+    def claim(self, task: Task) -> None:
+        """Take the ticket in one transaction."""
+        if task.issue:
+            self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, self._root))
+
+    def release(self, task: Task, *, proposed: bool) -> None:
+        """Give the ticket back: ready for review, or open again."""
+        if task.issue:
+            self._tickets.release(task.issue, task.task_id, "ready" if proposed else "open")
+
+    def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
+        """Change a ticket's labels."""
+        self._tickets.label(number, add, remove)
+
+    def comment(self, number: int, body: str, key: str) -> None:
+        """Comment on a ticket as claude-workers."""
+        self._tickets.comment(number, body, "claude-workers", key)
+
+    def open_change(self, branch: str) -> Change | None:
+        """Return the record of a published branch."""
+        return self._tickets.change(self._repo, branch)
+
+    def propose(self, change: Change) -> str:
+        """Record the change and return `change/<number>`."""
+        return f"change/{self._tickets.record(change)}"

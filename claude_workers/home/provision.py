@@ -1,0 +1,125 @@
+"""Making a home: rendered whole from templates and the operator's credentials, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_workers import credentials, files
+from claude_workers.errors import BadInput, Busy
+from claude_workers.home import templates
+from claude_workers.home.home import Home
+
+if TYPE_CHECKING:
+    from claude_workers.paths import Layout
+
+_FOLDERS = (".claude", "completed", "github", "tmp", "runs")
+# What of .claude/ outlives a task; everything else is made anew before each attempt.
+_SURVIVING = frozenset({"projects", "tasks", "todos", ".credentials.json", "settings.json", "CLAUDE.md"})
+# Kinds Claude Code insists on: with a wrong one it drops the whole file without a word and runs open.
+_SETTINGS_KINDS: dict[str, type] = {"permissions": dict, "sandbox": dict, "env": dict, "hooks": dict, "model": str}
+
+
+def rendered(worker: str, environment: dict[str, str]) -> dict[str, str]:
+    """Return the files of a home by relative path, the settings checked."""
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(environment.items()))
+    values = {"workerId": worker, "environment": exports}
+    made = {
+        name: templates.fill(templates.read(name), values, name)
+        for name in templates.WORKER_FILES
+        if name != "prompt.md"
+    }
+    check_settings(made[".claude/settings.json"], "template .claude/settings.json")
+    return {**made, ".env": credentials.render_env(environment)}
+
+
+def check_settings(text: str, where: str) -> None:
+    """Raise BadInput unless Claude Code would take the whole of a settings file."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"{where} does not parse: {error}", "mend or remove it") from error
+    if not isinstance(data, dict):
+        raise BadInput(f"{where} is not a JSON object", "mend or remove it")
+    for name, kind in _SETTINGS_KINDS.items():
+        if name in data and not isinstance(data[name], kind):
+            raise BadInput(f"{where}: {name} is of the wrong kind", "mend or remove it")
+    for name in ("allow", "deny", "ask"):
+        rules = data.get("permissions", {}).get(name, [])
+        if not isinstance(rules, list) or not all(isinstance(one, str) for one in rules):
+            raise BadInput(f"{where}: permissions.{name} is not a list of texts", "mend or remove it")
+
+
+def create(layout: Layout, worker: str) -> Home:
+    """Make a home whole; Busy when one exists already."""
+    home = Home(layout, worker)
+    content = rendered(worker, credentials.from_operator())
+    files.make_private(layout.root)
+    if os.path.lexists(home.path):
+        raise Busy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")
+    try:
+        building = Path(tempfile.mkdtemp(prefix=f".init-{worker}-", dir=layout.root))
+    except OSError as error:
+        raise files.cannot_write(layout.root, error) from error
+    try:
+        for folder in _FOLDERS:
+            files.make_private(building / folder)
+        _write(building, content)
+        try:
+            # rename() onto an existing folder fails unless that one is empty: nobody's home is.
+            os.rename(building, home.path)
+        except OSError as error:
+            raise files.cannot_write(home.path, error) from error
+    except BaseException:
+        files.remove_tree(building)
+        raise
+    return home
+
+
+def refresh(home: Home) -> list[str]:
+    """Render a home again; a credential the operator no longer has is kept, never emptied.
+
+    Returns what changed, by file or variable name.
+    """
+    before = credentials.read_env(home.env_file)
+    environment = {**before, **credentials.from_operator()}
+    content = rendered(home.worker, environment)
+    changed = [name for name, text in content.items() if _current(home, name) != text]
+    for folder in _FOLDERS:
+        files.make_private(home.path / folder)
+    _write(home.path, content)
+    return changed
+
+
+def _current(home: Home, name: str) -> str | None:
+    try:
+        return files.read_inside(home.path, name)
+    except ValueError:
+        return None
+
+
+def _write(folder: Path, content: dict[str, str]) -> None:
+    for name, text in content.items():
+        files.write_atomic(folder / name, text)
+
+
+def clean_claude(home: Home) -> None:
+    """Remove from .claude/ what one task could say to the next."""
+    for entry in _entries(home.claude):
+        if entry.name not in _SURVIVING or entry.is_symlink():
+            files.remove_tree(entry)
+    for project in _entries(home.claude / "projects"):
+        if project.is_symlink() or not project.is_dir():
+            files.remove_tree(project)
+            continue
+        for one in _entries(project):
+            if one.suffix != ".jsonl" or one.is_symlink() or not one.is_file():
+                files.remove_tree(one)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [Path(one.path) for one in os.scandir(folder)] if folder.is_dir() else []

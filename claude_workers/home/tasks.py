@@ -1,0 +1,181 @@
+"""The task file: taken exclusively, replaced whole, read with suspicion."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from claude_workers import clock, files
+from claude_workers.home.home import Home
+from claude_workers.model import SCHEMA, Progress, Receipt, Task
+from claude_workers.names import plain_word
+from claude_workers.process.identity import Identity, Liveness, probe
+
+STATES = frozenset({"busy", "stopped", "waiting"})
+
+
+class Unreadable(Exception):
+    """A task file that exists but cannot be believed; the text says why."""
+
+
+def load(home: Home) -> Task | None:
+    """Return the current task, None when there is none; raise Unreadable when it cannot be believed."""
+    try:
+        data = files.read_json(home.task_file)
+        return None if data is None else _believed(home, data)
+    except (ValueError, TypeError) as error:
+        raise Unreadable(f"task.json: {str(error).splitlines()[0][:200]}") from error
+
+
+def _believed(home: Home, data: dict[str, object]) -> Task:
+    schema = data.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ValueError(f"written by a newer version (schema {schema})")
+    task = Task.from_json(data)
+    for name, kinds in _KINDS.items():
+        if not isinstance(getattr(task, name), kinds) or isinstance(getattr(task, name), bool):
+            raise TypeError(f"{name} is not what it should be")
+    if task.worker != home.worker:
+        raise ValueError(f"it belongs to worker {task.worker[:20]!r}")
+    if task.state not in STATES or plain_word(task.task_id) != task.task_id:
+        raise ValueError("state or task_id is not what it should be")
+    if not {"name", "url"} <= set(task.repo) or ".." in str(task.repo["name"]):
+        raise ValueError("repo is not what it should be")
+    return task
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "task_id": (str,),
+    "worker": (str,),
+    "repo": (dict,),
+    "branch": (str,),
+    "issue": (int, type(None)),
+    "prompt": (str,),
+    "attempt": (int,),
+    "state": (str,),
+    "phase": (str,),
+    "pid": (int, type(None)),
+    "pid_start": (int, type(None)),
+    "options": (dict,),
+}
+
+
+def claim(home: Home, task: Task) -> bool:
+    """Take the worker for a task; False, changing nothing, when it has one already."""
+    return files.create_exclusive(home.task_file, files.to_text(task.to_json()))
+
+
+def save(home: Home, task: Task, **changes: object) -> Task:
+    """Replace the task file; return the task as written."""
+    changed = dataclasses.replace(task, **changes, updated_at=clock.now())  # type: ignore[arg-type]
+    files.write_atomic(home.task_file, files.to_text(changed.to_json()))
+    return changed
+
+
+@dataclass(frozen=True)
+class State:
+    """A worker's state with the evidence for it: idle, busy, stopped, waiting, crashed or unknown."""
+
+    name: str
+    reason: str = ""
+    task: Task | None = None
+
+
+def state(home: Home) -> State:
+    """Establish a worker's state by reading its task file and probing its runner."""
+    try:
+        task = load(home)
+    except Unreadable as error:
+        return State("unknown", str(error))
+    if task is None:
+        return State("idle")
+    if task.state != "busy":
+        return State(task.state, task.reason, task)
+    runner = runner_of(task)
+    if runner is None:
+        return State("crashed", "its runner was never started", task)
+    found = probe(runner)
+    name = {Liveness.ALIVE: "busy", Liveness.DEAD: "crashed", Liveness.UNKNOWN: "unknown"}[found.liveness]
+    return State(name, task.reason if found.alive else f"runner: {found.evidence}", task)
+
+
+def runner_of(task: Task) -> Identity | None:
+    """Return the recorded runner; until it has taken over, the dispatcher that is starting it."""
+    if task.pid is not None and task.pid_start is not None:
+        return Identity(task.pid, task.pid_start, task.boot_id or "")
+    starter = task.extra.get("dispatcher")
+    if isinstance(starter, dict) and {"pid", "start", "boot"} <= set(starter):
+        return Identity(int(starter["pid"]), int(starter["start"]), str(starter["boot"]))
+    return None
+
+
+def progress(home: Home, task_id: str) -> Progress:
+    """Return what the runner has observed so far; empty when nothing is written yet."""
+    try:
+        data = files.read_json(home.run(task_id) / "progress.json")
+        return Progress.from_json(data) if data else Progress(task_id)
+    except (ValueError, TypeError):
+        return Progress(task_id)
+
+
+def save_progress(home: Home, progress: Progress) -> None:
+    """Replace the record of what was observed."""
+    path = home.run(progress.task_id) / "progress.json"
+    files.write_atomic(path, json.dumps(progress.to_json(), ensure_ascii=False))
+
+
+def receipt(home: Home, task_id: str) -> Receipt | None:
+    """Return a finished task's receipt; None while there is none."""
+    try:
+        data = files.read_json(home.run(task_id) / "receipt.json")
+        return Receipt.from_json(data) if data else None
+    except (ValueError, TypeError):
+        return None
+
+
+def archive(home: Home, task: Task, receipt: Receipt) -> None:
+    """Keep a finished task under completed/, overwriting nothing, and free the worker."""
+    owner_repo = f"{plain_word(task.repository.owner)}-{plain_word(task.repository.short)}"
+    stem = f"{owner_repo}-{task.issue or task.task_id}"
+    text = files.to_text({**task.to_json(), "state": "ended", "receipt": receipt.to_json()})
+    files.make_private(home.completed)
+    number = 0
+    while not _archived(home, task, name := f"{stem}.{number}.json" if number else f"{stem}.json"):
+        if files.create_exclusive(home.completed / name, text):
+            break
+        number += 1
+    home.task_file.unlink(missing_ok=True)
+
+
+def _archived(home: Home, task: Task, name: str) -> bool:
+    try:
+        data = files.read_json(home.completed / name)
+    except ValueError:
+        return False
+    return data is not None and data.get("task_id") == task.task_id
+
+
+def latest_completed(home: Home) -> dict[str, object] | None:
+    """Return the archived task that ended last; None when there is none."""
+    newest: tuple[float, str] | None = None
+    if home.completed.is_dir():
+        for path in home.completed.glob("*.json"):
+            age = (path.lstat().st_mtime, path.name)
+            newest = age if newest is None or age > newest else newest
+    try:
+        return files.read_json(home.completed / newest[1]) if newest else None
+    except ValueError:
+        return None
+
+
+def archived_task(home: Home, task_id: str) -> Task | None:
+    """Return an archived task by its id; None when there is none."""
+    for path in sorted(home.completed.glob("*.json")) if home.completed.is_dir() else []:
+        try:
+            data = files.read_json(path)
+        except ValueError:
+            continue
+        if data and data.get("task_id") == task_id:
+            return Task.from_json({name: value for name, value in data.items() if name != "receipt"})
+    return None

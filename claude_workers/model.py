@@ -1,0 +1,289 @@
+"""The nouns that every floor shares: frozen records without behaviour beyond their own JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+SCHEMA = 1
+
+Json = dict[str, Any]
+
+
+class Record:
+    """A frozen dataclass that reads itself from JSON and writes itself back."""
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Build the record from its known keys; the others are left out."""
+        names = {one.name for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return cls(**{key: value for key, value in data.items() if key in names})
+
+    def to_json(self) -> Json:
+        """Return plain JSON values, one per field."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True)
+class Repository(Record):
+    """Where a task's code lives: `name` is owner/repo, or local/<basename> for a path."""
+
+    name: str
+    url: str
+    path: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The part before the slash."""
+        return self.name.partition("/")[0]
+
+    @property
+    def short(self) -> str:
+        """The part after the slash."""
+        return self.name.partition("/")[2]
+
+
+@dataclass(frozen=True)
+class Comment(Record):
+    """One remark in an issue's conversation."""
+
+    author: str
+    body: str
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Issue(Record):
+    """An issue as a forge tells it; `state` is open or closed."""
+
+    number: int
+    title: str
+    body: str = ""
+    author: str = ""
+    url: str = ""
+    state: str = "open"
+    labels: list[str] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Task(Record):
+    """One assignment; the content of `task.json` (schema 1) while it is current.
+
+    `state` is what was last written; whether a busy task is really alive is told by probing
+    `pid` + `pid_start` + `boot_id`. Times are ISO 8601 UTC. `extra` keeps keys of newer versions.
+    """
+
+    task_id: str
+    worker: str
+    repo: Json
+    branch: str
+    issue: int | None = None
+    prompt: str = ""
+    expect: str = "change"
+    base: str | None = None
+    model: str | None = None
+    session_id: str = ""
+    attempt: int = 1
+    state: str = "busy"
+    phase: str = "preparing"
+    pid: int | None = None
+    pid_start: int | None = None
+    boot_id: str | None = None
+    host: str = ""
+    requested_by: str = ""
+    dispatched_at: str = ""
+    started_at: str | None = None
+    updated_at: str = ""
+    wait_for: str | None = None
+    wait_until: str | None = None
+    reason: str = ""
+    isolation: str = "enclosure"
+    options: Json = field(default_factory=dict)
+    schema: int = SCHEMA
+    extra: Json = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Build the task, keeping keys this version does not know in `extra`."""
+        names = {one.name for one in dataclasses.fields(cls)} - {"extra"}
+        known = {key: value for key, value in data.items() if key in names}
+        return cls(**known, extra={key: value for key, value in data.items() if key not in names})
+
+    def to_json(self) -> Json:
+        """Return the file's content, unknown keys beside the known ones."""
+        data = super().to_json()
+        extra = data.pop("extra")
+        return {**extra, **data}
+
+    @property
+    def repository(self) -> Repository:
+        """The repository as a record."""
+        return Repository.from_json(self.repo)
+
+    @property
+    def cursor(self) -> str:
+        """Where the task's log begins, as `logs --since` takes it."""
+        return f"{self.task_id}:0"
+
+
+@dataclass(frozen=True)
+class Verification(Record):
+    """What the gate said of one sha: `exit` is the command's, None when it never ran."""
+
+    sha: str
+    command: str
+    exit: int | None
+    passed: bool
+    setup: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Progress(Record):
+    """What the runner has observed of a task so far; kept beside its log, read by `status`."""
+
+    task_id: str = ""
+    base_branch: str = ""
+    base: str = ""
+    head: str = ""
+    start: str = ""
+    agent_pid: int | None = None
+    agent_start: int | None = None
+    turns: int = 0
+    activity: str = ""
+    last_activity_at: str = ""
+    last_text: str = ""
+    answer: str = ""
+    todos_done: int = 0
+    todos_total: int = 0
+    cost_usd: float = 0.0
+    tokens: int = 0
+    usage: Json = field(default_factory=dict)
+    worked_s: float = 0.0
+    denials: list[str] = field(default_factory=list)
+    blocked_hosts: list[str] = field(default_factory=list)
+    verification: Json | None = None
+    feedback: int = 0
+    asked_to_commit: bool = False
+    files_changed: list[str] = field(default_factory=list)
+    gate_changes: list[str] = field(default_factory=list)
+    untracked: list[str] = field(default_factory=list)
+    pull_request: str = ""
+    outcome: str = ""
+    reason: str = ""
+    unchecked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Receipt(Record):
+    """How a task ended and the observed facts that say so; the content of `receipt.json`.
+
+    `verify` is None when no gate is configured: the outcome is then unverified. `cost_usd`,
+    `usage` and `answer` are the agent's word. `unchecked` says what nobody looked at.
+    """
+
+    outcome: str
+    reason: str
+    task_id: str
+    worker: str
+    repo: str
+    issue: int | None
+    branch: str
+    base: str
+    head: str
+    files_changed: list[str]
+    verify: Json | None
+    pull_request: str
+    answer: str
+    usage: Json
+    cost_usd: float
+    attempts: int
+    duration_s: float
+    denials: list[str]
+    blocked_hosts: list[str]
+    gate_changes: list[str]
+    untracked: list[str]
+    unchecked: list[str]
+    notes: list[str]
+    isolation: str
+    finished_at: str
+    schema: int = SCHEMA
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether what was asked for was observed."""
+        return self.outcome in {"pull_request", "answered"}
+
+    @property
+    def verified(self) -> bool:
+        """Whether a gate was configured and passed for the published sha."""
+        return bool(self.verify and self.verify.get("passed"))
+
+
+@dataclass(frozen=True)
+class Todos(Record):
+    """The agent's task list, counted."""
+
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class WorkerStatus(Record):
+    """One row of `status`; ages are in seconds, times ISO 8601 UTC."""
+
+    worker: str
+    host: str
+    state: str
+    phase: str | None = None
+    task_id: str | None = None
+    repo: str | None = None
+    issue: int | None = None
+    branch: str | None = None
+    pid: int | None = None
+    agent_pid: int | None = None
+    started_at: str | None = None
+    elapsed_s: float | None = None
+    last_activity_at: str | None = None
+    activity: str | None = None
+    last_text: str | None = None
+    todos: Todos = field(default_factory=Todos)
+    cost_usd: float | None = None
+    tokens: int | None = None
+    attempt: int | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    isolation: str | None = None
+    credentials: str | None = None
+    blocked_hosts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LogEvent(Record):
+    """One event of a task's log; `cursor` is the place right after it."""
+
+    cursor: str
+    kind: str
+    text: str
+    at: str = ""
+    raw: str = ""
+
+
+@dataclass(frozen=True)
+class Change(Record):
+    """A published branch on its way to review."""
+
+    number: int
+    issue: int | None
+    repo: str
+    branch: str
+    base: str
+    head: str
+    task_id: str
+    worker: str
+    title: str
+    body: str = ""
+    draft: bool = False

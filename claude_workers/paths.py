@@ -1,0 +1,64 @@
+"""Where things are kept: the root of homes, the configuration folder, the shipped templates."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from claude_workers.errors import BadInput
+
+ROOT_VARIABLE = "CLAUDE_WORKERS_ROOT"
+CONFIG_VARIABLE = "CLAUDE_WORKERS_CONFIG_DIR"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folder that holds every home of this machine, and what lies beside the homes."""
+
+    root: Path
+
+    @property
+    def repositories(self) -> Path:
+        """Our own bare repositories, one per upstream."""
+        return self.root / ".repos"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files; their content means nothing."""
+        return self.root / ".locks"
+
+    @property
+    def tickets(self) -> Path:
+        """The embedded forge's database."""
+        return self.root / "tickets.db"
+
+    def worker_lock(self, worker: str) -> Path:
+        """Return the lock that every verb that changes a worker holds."""
+        return self.locks / f"worker-{worker}"
+
+
+def layout(root: str | os.PathLike[str] | None = None) -> Layout:
+    """Return the layout under `root`, else CLAUDE_WORKERS_ROOT, else ~/workers."""
+    chosen = os.fspath(root or os.environ.get(ROOT_VARIABLE) or "~/workers")
+    path = Path(os.path.realpath(Path(chosen).expanduser()))
+    if path == Path(path.anchor):
+        raise BadInput("the root of homes cannot be /", f"name a folder with --root or {ROOT_VARIABLE}")
+    return Layout(path)
+
+
+def config_dir() -> Path:
+    """Return the folder of config.toml, hosts.toml, credentials.env, templates/ and prompts/."""
+    chosen = os.environ.get(CONFIG_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_config_path  # noqa: PLC0415  start-up cost
+
+    return user_config_path("claude-workers")
+
+
+def shipped_templates() -> Path:
+    """Return the folder of templates that came with the package or stands in the checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"

@@ -1,0 +1,49 @@
+"""The verbs on a running or halted task: stop and restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_workers import config, files
+from claude_workers.enclosure import levels
+from claude_workers.errors import NotFound, WorkerBusy, WorkersError
+from claude_workers.home import tasks
+from claude_workers.home.home import find
+from claude_workers.pool import leave, preflight
+from claude_workers.pool.dispatch import LOCK_WAIT, continue_task, describe
+
+if TYPE_CHECKING:
+    from claude_workers.model import Task
+    from claude_workers.paths import Layout
+
+
+def stop(layout: Layout, worker: str) -> Task:
+    """Stop a worker's task and see that its whole tree ended; the task can be restarted."""
+    home = find(layout, worker)
+    with files.locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
+        return leave.stop(home)
+
+
+def restart(layout: Layout, worker: str) -> Task:
+    """Continue a stopped, crashed or waiting task: same session, same branch, one attempt more."""
+    preflight.check_outside_sandbox()
+    home = find(layout, worker)
+    with files.locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
+        state = tasks.state(home)
+        if state.task is None:
+            if state.name == "unknown":
+                raise WorkersError(f"worker {worker} is unknown: {state.reason}", f"look at {home.task_file}")
+            raise NotFound(f"worker {worker} has no task", f"claude-workers dispatch {worker} REPO ISSUE")
+        if state.name == "busy":
+            raise WorkerBusy(
+                f"worker {worker} is busy with {describe(state.task)}", f"claude-workers stop {worker} first"
+            )
+        if state.name == "unknown":
+            raise WorkersError(f"worker {worker} is unknown: {state.reason}", "find out before it is run twice")
+        settings = config.load(state.task.repository.name)
+        levels.check(state.task.isolation, permissions=settings.permissions)
+        pays = preflight.login(home, settings)
+        preflight.check_home(home)
+        leave.end_leftovers(home, state.task)
+        task = tasks.save(home, state.task, options={**state.task.options, "pays": pays})
+        return continue_task(home, task)

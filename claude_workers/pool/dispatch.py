@@ -1,0 +1,205 @@
+"""Dispatch: validate, preflight, claim, spawn, confirm; a failure undoes what came before."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import socket
+import sys
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_workers import clock, files
+from claude_workers.errors import BadInput, WorkerBusy, WorkersError
+from claude_workers.home import tasks
+from claude_workers.home.home import Home, find
+from claude_workers.model import Receipt, Task
+from claude_workers.names import task_branch
+from claude_workers.pool import leave, preflight
+from claude_workers.process.identity import Identity, current, probe
+from claude_workers.process.spawn import spawn_detached
+from claude_workers.workspace import upstream
+
+if TYPE_CHECKING:
+    from claude_workers.model import Repository
+    from claude_workers.paths import Layout
+    from claude_workers.pool.preflight import Order, Ready
+
+LOCK_WAIT = 120.0
+_PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SHELL", "USER", "LOGNAME", "XDG_RUNTIME_DIR",
+           "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
+           "REQUESTS_CA_BUNDLE", "RUSTUP_HOME", "npm_config_registry")  # fmt: skip
+_PASSED_PREFIXES = ("CLAUDE_WORKERS_", "PIP_")
+
+
+@dataclass(frozen=True)
+class Dispatched:
+    """A dispatch's answer: the task, and whether it is new or was under way already."""
+
+    task: Task
+    new: bool
+
+
+def dispatch(layout: Layout, order: Order) -> Dispatched:
+    """Give a worker a task and return once its runner lives.
+
+    WorkerBusy or IssueTaken when somebody was first, Refused when it would not be safe, BadInput or
+    NotFound for what does not exist; nothing has changed then. The same order while its task is
+    under way is answered with that task; a crashed or stopped one is continued.
+    """
+    preflight.check_outside_sandbox()
+    _check_task_id(order.task_id)
+    home = find(layout, order.worker)
+    repository = preflight.repository_of(layout, order.repo)
+    known = _known(home, order, repository)
+    if known and (known.pid is not None or known.state != "busy"):
+        return Dispatched(known, new=False)  # one that is still starting may yet be undone: wait for it
+    ready = preflight.check(layout, home, order, repository)
+    busy = f"another command holds worker {order.worker}"
+    with files.locked(layout.worker_lock(order.worker), LOCK_WAIT, busy):
+        known = _known(home, order, repository)
+        if known:
+            return Dispatched(known, new=False)
+        state = tasks.state(home)
+        if state.task and _same(state.task, order, repository):
+            return Dispatched(continue_task(home, state.task), new=False)
+        if state.task:
+            leave.archive_left(home, state)
+        return Dispatched(_claim_and_start(home, order, ready), new=True)
+
+
+def _check_task_id(text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        if str(uuid.UUID(text)) == text:
+            return
+    except ValueError:
+        pass
+    raise BadInput(f"{text[:40]!r} is not a task id", "give a UUID, in lower case with dashes")
+
+
+def _known(home: Home, order: Order, repository: Repository) -> Task | None:
+    """Return the task this order already is; raise WorkerBusy when the worker has another."""
+    if order.task_id:
+        ended = _ended(home, order.task_id)
+        if ended:
+            return ended
+    state = tasks.state(home)
+    if state.name == "idle" or (state.name in {"crashed", "stopped"} and state.task):
+        return None
+    if state.task is None:
+        raise WorkerBusy(
+            f"worker {home.worker} is unknown: {state.reason}", f"look at {home.task_file}, or claude-workers reset"
+        )
+    same_id = order.task_id is None or order.task_id == state.task.task_id
+    if same_id and _same(state.task, order, repository):
+        return state.task
+    raise WorkerBusy(
+        f"worker {home.worker} is {state.name} with {describe(state.task)}",
+        f"claude-workers watch {home.worker}, or dispatch another worker",
+    )
+
+
+def _ended(home: Home, task_id: str) -> Task | None:
+    receipt: Receipt | None = tasks.receipt(home, task_id)
+    if receipt is None or tasks.state(home).task is not None:
+        return None
+    return tasks.archived_task(home, task_id)
+
+
+def _same(task: Task, order: Order, repository: Repository) -> bool:
+    same = (task.repository.url, task.issue, task.prompt) == (repository.url, order.issue, order.prompt)
+    return same and order.task_id in {None, task.task_id}
+
+
+def describe(task: Task) -> str:
+    """Name a task's subject: `local/calc#1`, or the repository alone."""
+    return f"{task.repository.name}#{task.issue}" if task.issue else task.repository.name
+
+
+def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
+    task = _new_task(home, order, ready)
+    label = f"worker:{home.worker}"
+    if not tasks.claim(home, task):
+        raise WorkerBusy(f"worker {home.worker} was taken this moment", "dispatch another worker")
+    with contextlib.ExitStack() as undo:
+        undo.callback(home.task_file.unlink, missing_ok=True)
+        ready.forge.claim(task)
+        undo.callback(ready.forge.release, task, proposed=False)
+        if task.issue:
+            ready.forge.label(task.issue, add=(label,))
+            undo.callback(ready.forge.label, task.issue, remove=(label,))
+        if ready.disk_short:
+            task = tasks.save(home, task, state="waiting", wait_for="disk", reason=ready.disk_short)
+        else:
+            start_runner(home, task)
+        undo.pop_all()
+    return tasks.load(home) or task
+
+
+def _new_task(home: Home, order: Order, ready: Ready) -> Task:
+    task_id = order.task_id or str(uuid.uuid4())
+    me = current()
+    return Task(
+        task_id=task_id,
+        worker=home.worker,
+        repo=ready.repository.to_json(),
+        issue=order.issue,
+        prompt=order.prompt,
+        expect=ready.expect,
+        branch=_branch(home, order, ready, task_id),
+        base=ready.base,
+        model=ready.model,
+        session_id=str(uuid.uuid4()),
+        host=socket.gethostname(),
+        requested_by=getpass.getuser(),
+        dispatched_at=clock.now(),
+        updated_at=clock.now(),
+        isolation=ready.isolation,
+        options={**ready.options, "label": f"worker:{home.worker}"},
+        extra={"dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}},
+    )
+
+
+def _branch(home: Home, order: Order, ready: Ready, task_id: str) -> str:
+    """Return the branch to work in: this home's own open change, or the next free name."""
+    wanted = task_branch(home.worker, order.issue, task_id)
+    taken = upstream.look(ready.repository).branches
+    name, number = wanted, 1
+    while name in taken:
+        change = ready.forge.open_change(name)
+        if change and change.worker == home.worker and change.head == taken[name]:
+            return name
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+def start_runner(home: Home, task: Task) -> None:
+    """Start a runner for the current task and see that it lives; WorkersError otherwise."""
+    folder = files.make_private(home.run(task.task_id))
+    kept = {name: value for name, value in os.environ.items()
+            if name in _PASSED or name.startswith(_PASSED_PREFIXES)}  # fmt: skip
+    argv = [sys.executable, "-P", "-m", "claude_workers.runner", str(home.layout.root), home.worker, task.task_id]
+    said = spawn_detached(argv, kept, folder / "runner.log")
+    runner = Identity(int(str(said["pid"])), int(str(said["start"])), str(said["boot"]))
+    if probe(runner).dead and tasks.receipt(home, task.task_id) is None:
+        raise WorkersError("the runner died at once", f"see {folder / 'runner.log'}")
+
+
+def continue_task(home: Home, task: Task) -> Task:
+    """Start a new attempt at a stopped, crashed or waiting task; the caller holds the worker's lock."""
+    me = current()
+    starter = {**task.extra, "dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}}
+    again = tasks.save(
+        home, task, state="busy", attempt=task.attempt + 1, pid=None, pid_start=None, reason="", extra=starter
+    )
+    try:
+        start_runner(home, again)
+    except BaseException:
+        tasks.save(home, task)
+        raise
+    return tasks.load(home) or again

@@ -1,0 +1,139 @@
+"""The verbs of homes: init, refresh, reset, remove."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from claude_workers import files
+from claude_workers.errors import NotFound, WorkerBusy, WorkersError
+from claude_workers.home import provision, tasks
+from claude_workers.home.home import Home, find
+from claude_workers.names import worker_id
+from claude_workers.pool import leave
+from claude_workers.pool.dispatch import LOCK_WAIT, describe
+from claude_workers.runner.finish import finish
+from claude_workers.runner.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from claude_workers.model import Receipt
+    from claude_workers.paths import Layout
+
+
+def _busy(worker: str) -> str:
+    return f"another command holds worker {worker}"
+
+
+def init(layout: Layout, workers: Sequence[str]) -> list[Home]:
+    """Make homes; all of them, or none when any id is bad or exists."""
+    wanted = list(dict.fromkeys(worker_id(one) for one in workers))
+    for worker in wanted:
+        if os.path.lexists(layout.root / worker):
+            raise WorkerBusy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")
+    made: list[Home] = []
+    try:
+        made.extend(provision.create(layout, worker) for worker in wanted)
+    except BaseException:
+        for home in made:
+            files.remove_tree(home.path)
+        raise
+    return made
+
+
+def refresh(layout: Layout, worker: str) -> list[str]:
+    """Render a home's templates and credentials again; WorkerBusy while its agent may be reading them."""
+    home = find(layout, worker)
+    with files.locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+        state = tasks.state(home)
+        if state.name == "busy":
+            raise WorkerBusy(
+                f"worker {worker} is busy with {describe(state.task) if state.task else 'a task'}",
+                f"claude-workers watch {worker}, then refresh",
+            )
+        return provision.refresh(home)
+
+
+def reset(layout: Layout, worker: str, *, discard: bool = False) -> Receipt | None:
+    """Free a worker: archive a task that stopped, crashed or waits, its work rescued first.
+
+    With `discard`, work that cannot be rescued is given up, and a task file that cannot be read is
+    moved aside. Returns the receipt; None when there was nothing, or nothing to believe.
+    """
+    home = find(layout, worker)
+    with files.locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+        state = tasks.state(home)
+        if state.name == "idle":
+            raise NotFound(f"worker {worker} is idle: there is nothing to reset", "claude-workers status")
+        if state.name == "busy":
+            raise WorkerBusy(f"worker {worker} is busy", f"claude-workers stop {worker} first")
+        if state.task is None or state.name == "unknown":
+            _set_aside(home, state, discard=discard)
+            return None
+        return _archive(home, state, discard=discard)
+
+
+def _set_aside(home: Home, state: tasks.State, *, discard: bool) -> None:
+    if not discard:
+        raise WorkersError(
+            f"worker {home.worker} is unknown: {state.reason}",
+            f"mend {home.task_file}, or reset --discard to move it aside",
+        )
+    number = 1
+    while (aside := home.path / f"task.json.unreadable-{number}").exists():
+        number += 1
+    os.rename(home.task_file, aside)
+
+
+def _archive(home: Home, state: tasks.State, *, discard: bool) -> Receipt:
+    try:
+        return leave.archive_left(home, state)
+    except WorkersError:
+        if not discard or state.task is None:
+            raise
+    run = Run(home, state.task)
+    run.note("unfinished work was discarded by a person")
+    run.observe(outcome="stopped" if state.name == "stopped" else "crashed", reason=state.reason)
+    return finish(run)
+
+
+def remove(layout: Layout, worker: str, *, discard: bool = False) -> None:
+    """Delete a home; refused while a task is current or work in it is neither published nor rescued."""
+    home = find(layout, worker)
+    with files.locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+        state = tasks.state(home)
+        if state.name == "busy":
+            raise WorkerBusy(f"worker {worker} is busy", f"claude-workers stop {worker} first")
+        if state.name != "idle" and not discard:
+            raise WorkerBusy(
+                f"worker {worker} has a task ({state.name})",
+                f"claude-workers restart {worker}, or reset {worker}, which keeps its work",
+            )
+        if state.task is not None:
+            _archive(home, state, discard=discard)
+        elif not discard:
+            _refuse_unrescued(home)
+        files.remove_tree(home.path)
+
+
+def _refuse_unrescued(home: Home) -> None:
+    """Raise WorkersError for a clone that no ended task carried into our repository."""
+    made_for = files.read_inside(home.path, "github/.made-for")
+    folders = [one for owner in _folders(home.path / "github") for one in _folders(owner)]
+    for folder in folders:
+        rescued = made_for and tasks.receipt(home, made_for) is not None
+        notes = tasks.progress(home, made_for or "").notes if made_for else []
+        failed = any(note.startswith("what the clone holds could not") for note in notes)
+        if ".kept-" in folder.name or not rescued or failed:
+            raise WorkersError(
+                f"{folder} holds work that was neither published nor rescued",
+                f"look at it, or claude-workers remove {home.worker} --discard to give it up",
+            )
+
+
+def _folders(parent: os.PathLike[str]) -> list[os.DirEntry[str]]:
+    if not os.path.isdir(parent):
+        return []
+    with os.scandir(parent) as entries:
+        return [one for one in entries if one.is_dir(follow_symlinks=False)]

@@ -1,0 +1,192 @@
+"""Preflight: everything that can be found wrong before anything is claimed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_workers import config, credentials, files
+from claude_workers.agent import command, reach
+from claude_workers.enclosure import levels
+from claude_workers.errors import BadInput, NotFound, Refused, WorkersError
+from claude_workers.forge.choose import forge_of
+from claude_workers.home import provision, templates
+from claude_workers.model import Repository
+from claude_workers.names import is_path, owner_repo
+from claude_workers.workspace import upstream
+
+if TYPE_CHECKING:
+    from claude_workers.forge.seam import Forge
+    from claude_workers.home.home import Home
+    from claude_workers.model import Json
+    from claude_workers.paths import Layout
+
+EXPECTATIONS = ("change", "answer", "either")
+PROMPT_LIMIT = 200_000
+_OVERRIDES = ("budget_usd", "time_limit", "max_turns")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a dispatch asks for, as it was said; None where nothing was."""
+
+    worker: str
+    repo: str
+    issue: int | None = None
+    prompt: str = ""
+    prompt_template: str | None = None
+    expect: str | None = None
+    base: str | None = None
+    model: str | None = None
+    isolation: str | None = None
+    budget_usd: float | None = None
+    time_limit: float | None = None
+    max_turns: int | None = None
+    task_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An order that was found sound: what the task will be made of."""
+
+    repository: Repository
+    forge: Forge
+    expect: str
+    isolation: str
+    base: str
+    model: str | None
+    options: Json
+    disk_short: str
+
+
+def repository_of(layout: Layout, text: str) -> Repository:
+    """Return the repository a REPO argument names."""
+    if is_path(text):
+        return upstream.local(text, layout)
+    name = owner_repo(text)
+    return Repository(name, f"https://github.com/{name}.git")
+
+
+def check_outside_sandbox() -> None:
+    """Raise Refused inside Claude Code's own sandbox: what is detached there dies with the command."""
+    if os.environ.get("SANDBOX_RUNTIME"):
+        raise Refused(
+            "this runs inside Claude Code's sandbox, where no worker can outlive the command",
+            "run it outside: excludedCommands in that Claude's settings, or by hand",
+        )
+
+
+def check(layout: Layout, home: Home, order: Order, repository: Repository) -> Ready:
+    """Look at all a task needs; raise what is wrong, change nothing."""
+    settings = _settings(order, repository)
+    if len(order.prompt) > PROMPT_LIMIT or "\0" in order.prompt:
+        raise BadInput(f"the prompt is longer than {PROMPT_LIMIT} characters or not text", "shorten it")
+    if order.issue is None and not order.prompt.strip() and not order.prompt_template:
+        raise BadInput("there is nothing to do", "name an ISSUE or say a PROMPT")
+    options = _options(settings, order, home)
+    isolation = order.isolation or settings.isolation or levels.best()
+    command.binary(settings)
+    levels.check(isolation, permissions=settings.permissions)
+    forge = forge_of(layout, repository)
+    remote = upstream.look(repository)
+    base = upstream.base_branch(repository, remote, order.base or settings.base)
+    if order.issue is not None:
+        issue = forge.issue(order.issue)
+        if issue.state != "open":
+            raise BadInput(f"issue {order.issue} is closed", "reopen it, or name an open one")
+    return Ready(
+        repository, forge, _expectation(order, settings), isolation, base,
+        order.model or settings.model, options, disk_short(layout, settings),
+    )  # fmt: skip
+
+
+def _settings(order: Order, repository: Repository) -> config.Settings:
+    settings = config.load(repository.name)
+    said = {name: getattr(order, name) for name in _OVERRIDES if getattr(order, name) is not None}
+    reach.rules(settings, None)
+    return dataclasses.replace(settings, **said)
+
+
+def _expectation(order: Order, settings: config.Settings) -> str:
+    expect = order.expect or settings.expect or ("either" if order.prompt else "change")
+    if expect not in EXPECTATIONS:
+        raise BadInput(f"--expect {expect!r}: unknown choice", f"choose {', '.join(EXPECTATIONS)}")
+    return expect
+
+
+def _options(settings: config.Settings, order: Order, home: Home) -> Json:
+    """Return what the runner must know beyond the task: overrides, author, payer, template."""
+    options: Json = {name: getattr(order, name) for name in _OVERRIDES if getattr(order, name) is not None}
+    options["author"] = author(settings)
+    options["pays"] = login(home, settings)
+    check_home(home)
+    if order.prompt_template:
+        options["prompt_template"] = templates.named_prompt(order.prompt_template)
+    known = ("repository", "repoName", "issueNumber", "branchName", "workerId", "prompt", "task")
+    text = options.get("prompt_template") or templates.read("prompt.md")
+    templates.fill(str(text), dict.fromkeys(known, ""), "prompt template")
+    return options
+
+
+def login(home: Home, settings: config.Settings) -> str:
+    """Return which credential pays; Refused when there is none or nobody decided."""
+    values = credentials.read_env(home.env_file)
+    own = (home.path / credentials.LOGIN_FILE).is_file()
+    pays = credentials.payer(values, login=own, auth=settings.auth)
+    if not pays:
+        raise Refused(
+            f"worker {home.worker} has no login",
+            f"export {credentials.API_KEY} or {credentials.TOKEN} (claude setup-token), then"
+            f" claude-workers refresh {home.worker}",
+        )
+    return pays
+
+
+def check_home(home: Home) -> None:
+    """Raise Refused when a file that guards the agent is gone or Claude Code would ignore it."""
+    remedy = f"claude-workers refresh {home.worker}"
+    for name in (".claude/settings.json", ".claude/CLAUDE.md"):
+        try:
+            text = files.read_inside(home.path, name)
+            if text is None:
+                raise Refused(f"worker {home.worker} has no {name}", remedy)
+            if name.endswith(".json"):
+                provision.check_settings(text, name)
+        except (ValueError, BadInput) as error:
+            said = error.message if isinstance(error, WorkersError) else str(error)
+            raise Refused(f"worker {home.worker}: {said}", remedy) from error
+
+
+def author(settings: config.Settings) -> dict[str, str]:
+    """Return whom the agents' commits name: configured, the operator's git identity, or a default."""
+    return {
+        "name": settings.git_name or _operators("user.name") or "Claude Worker",
+        "email": settings.git_email or _operators("user.email") or "worker@localhost",
+    }
+
+
+def _operators(key: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "config", "--global", "--get", key], capture_output=True, text=True, check=False, timeout=10
+        )
+    except FileNotFoundError as error:
+        raise Refused("git is not on PATH", "install it: apt-get install git") from error
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout.strip()
+
+
+def disk_short(layout: Layout, settings: config.Settings) -> str:
+    """Return why there is too little disk for a task; "" when there is enough."""
+    try:
+        free = shutil.disk_usage(layout.root).free
+    except OSError as error:
+        raise NotFound(f"{layout.root} cannot be read: {error.strerror}", "check the root") from error
+    if free >= settings.disk_floor:
+        return ""
+    return f"{free >> 20} MiB free, below disk_floor of {settings.disk_floor >> 20} MiB"

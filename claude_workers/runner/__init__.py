@@ -1,0 +1,1 @@
+"""The runner: the detached process that carries one task through its life."""

@@ -1,0 +1,131 @@
+"""A task's life: prepare, work, verify, publish, finish, each idempotent, progress on disk."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import TYPE_CHECKING
+
+from claude_workers import clock, files
+from claude_workers.errors import Refused, WorkersError
+from claude_workers.home import tasks
+from claude_workers.home.home import find
+from claude_workers.process import spawn
+from claude_workers.process.identity import current
+from claude_workers.runner.finish import finish
+from claude_workers.runner.prepare import prepare
+from claude_workers.runner.publish import publish
+from claude_workers.runner.run import Ended, Parked, Run, StopRequested
+from claude_workers.runner.verify import verify
+from claude_workers.runner.work import rescue, work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from claude_workers.paths import Layout
+
+_VERBS: dict[str, Callable[[Run], str | None]] = {
+    "preparing": prepare,
+    "working": work,
+    "verifying": verify,
+    "publishing": publish,
+}
+_FIRST = "preparing"
+# While these run, a request to stop waits: they are short, and half of one helps nobody.
+_UNINTERRUPTED = frozenset({"publishing"})
+STOP_FILE = "stop"
+
+
+def main(layout: Layout, worker: str, task_id: str) -> None:
+    """Carry a worker's current task to its end, wherever an earlier runner left it."""
+    report = spawn.become_detached()
+    home = find(layout, worker)
+    task = tasks.load(home)
+    if task is None or task.task_id != task_id:
+        raise WorkersError(f"worker {worker} has no task {task_id}", "dispatch it again")
+    me = current()
+    phase = task.phase if task.phase in _VERBS else _FIRST
+    extra = {name: value for name, value in task.extra.items() if name != "dispatcher"}
+    tasks.save(
+        home, task, pid=me.pid, pid_start=me.start, boot_id=me.boot, state="busy", extra=extra,
+        started_at=task.started_at or clock.now(), wait_for=None, wait_until=None, reason="",
+    )  # fmt: skip
+    files.remove_tree(home.run(task_id) / STOP_FILE)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    spawn.report(report, {"pid": me.pid, "start": me.start, "boot": me.boot})
+    taken = tasks.load(home)
+    if taken is None:
+        raise WorkersError(f"worker {worker} lost its task", "dispatch it again")
+    live(Run(home, taken), phase)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise StopRequested
+
+
+def live(run: Run, phase: str) -> None:
+    """Go from phase to phase until the task ends, waits, or is stopped."""
+    try:
+        _phases(run, phase)
+    except Ended as end:
+        _end(run, end.outcome, end.reason)
+    except Parked as parked:
+        _park(run, parked)
+    except StopRequested:
+        _stopped(run)
+    except Refused as error:
+        _park(run, Parked("credentials" if "login" in error.message else "host", str(error)))
+    except WorkersError as error:
+        _end(run, "failed", str(error))
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        _park(run, Parked("disk", f"no space left: {error.filename or 'disk full'}"))
+
+
+def _phases(run: Run, phase: str) -> None:
+    if run.progress.outcome:
+        raise Ended(run.progress.outcome, run.progress.reason)
+    run.save(phase=_FIRST)
+    prepare(run)
+    # After a crash the clone is ready again; the work goes on where its phase says.
+    following: str | None = "working" if phase == _FIRST else phase
+    while following:
+        run.save(phase=following)
+        if following in _UNINTERRUPTED:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        following = _VERBS[following](run)
+
+
+def _end(run: Run, outcome: str, reason: str) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if outcome != "pull_request":
+        unsaved = rescue(run)
+        if unsaved:
+            run.note(f"what the clone holds could not be carried into our repository: {unsaved}")
+    run.observe(outcome=outcome, reason=reason)
+    finish(run)
+
+
+def _park(run: Run, parked: Parked) -> None:
+    unsaved = rescue(run)
+    if unsaved:
+        run.note(f"what the clone holds could not be carried into our repository: {unsaved}")
+    run.say(f"waiting for {parked.wait_for}: {parked.reason}")
+    run.save(state="waiting", wait_for=parked.wait_for, wait_until=parked.until, reason=parked.reason)
+
+
+def _stopped(run: Run) -> None:
+    """Leave the task as it is, its work kept: stopped by a person, or waiting for the machine's return."""
+    unsaved = rescue(run)
+    asked = (run.folder / STOP_FILE).exists()
+    reason = "stopped by a person" if asked else "host stopping"
+    if unsaved:
+        reason += f"; the work could not be rescued: {unsaved}"
+    run.say(reason)
+    if asked:
+        run.save(state="stopped", reason=reason)
+    else:
+        run.save(state="waiting", wait_for="host", reason=reason)

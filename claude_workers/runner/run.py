@@ -1,0 +1,129 @@
+"""One task in a runner's hands: what it works on, what it has observed, and where both are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from claude_workers import clock, config, credentials, files
+from claude_workers.agent import stream
+from claude_workers.forge.choose import forge_of
+from claude_workers.home import tasks
+from claude_workers.workspace import upstream
+from claude_workers.workspace.clone import Cargo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from claude_workers.home.home import Home
+    from claude_workers.model import Task
+
+_SAVE_EVERY = 0.5
+
+
+class Ended(Exception):
+    """The task has come to its end with this outcome."""
+
+    def __init__(self, outcome: str, reason: str = "") -> None:
+        super().__init__(outcome, reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class Parked(Exception):
+    """The task waits for something outside: no process stays, `restart` or `recover` wakes it."""
+
+    def __init__(self, wait_for: str, reason: str, until: str | None = None) -> None:
+        super().__init__(wait_for, reason, until)
+        self.wait_for = wait_for
+        self.reason = reason
+        self.until = until
+
+
+class StopRequested(BaseException):
+    """A person or the machine asked the runner to stop; like KeyboardInterrupt, caught by no verb."""
+
+
+class Run:
+    """A task with its home, settings and forge; every observation is written before it is used."""
+
+    def __init__(self, home: Home, task: Task) -> None:
+        self.home = home
+        self.task = task
+        self.repository = task.repository
+        self.bare = upstream.bare(home.layout, self.repository)
+        self.clone = home.clone(self.repository)
+        self.folder = home.run(task.task_id)
+        self.settings = self._settings()
+        self.forge = forge_of(home.layout, self.repository)
+        self.secrets = credentials.read_env(home.env_file)
+        self.progress = tasks.progress(home, task.task_id)
+        self.message: str | None = None
+        self._saved = 0.0
+        self._stream = self._open_stream()
+
+    @property
+    def kept(self) -> str:
+        """Where our repository keeps what this task made, below refs/work/."""
+        return f"{self.task.worker}/{self.task.task_id}"
+
+    def cargo(self, kept: str | None = None) -> Cargo:
+        """Return the clone as something to carry, kept under the task's name unless another is given."""
+        return Cargo(self.clone, self.task.branch, self.bare, kept or self.kept, self.home.temporary)
+
+    def _settings(self) -> config.Settings:
+        """Return the settings in force: the operator's, the base's own gate, then this dispatch's words."""
+        settings = config.load(self.repository.name)
+        base = tasks.progress(self.home, self.task.task_id).base
+        gate = upstream.show(self.bare, base, config.GATE_FILE) if base else None
+        settings = config.with_gate(settings, gate) if gate else settings
+        options = {name: value for name, value in self.task.options.items() if name in config.KEYS}
+        return dataclasses.replace(settings, **options)
+
+    def reload_settings(self) -> None:
+        """Read the settings again, now that the base is known."""
+        self.settings = self._settings()
+
+    def _open_stream(self) -> int:
+        path = self.folder / "stream.jsonl"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.PRIVATE_FILE)
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            os.write(handle, b"\n")  # a runner that was killed left half a line
+        return handle
+
+    def write_line(self, line: bytes) -> None:
+        """Append one line to the task's log, whole."""
+        view = memoryview(line if line.endswith(b"\n") else line + b"\n")
+        while view:
+            view = view[os.write(self._stream, view) :]
+
+    def say(self, text: str) -> None:
+        """Put a line of the runner's own into the task's log."""
+        event = {"type": stream.OURS, "at": clock.now(), "phase": self.task.phase, "text": text}
+        self.write_line(json.dumps(event, ensure_ascii=False).encode())
+
+    def save(self, **changes: Any) -> None:  # noqa: ANN401
+        """Replace the task file with these changes in it."""
+        self.task = tasks.save(self.home, self.task, **changes)
+
+    def observe(self, *, now: bool = True, **changes: Any) -> None:  # noqa: ANN401
+        """Take observations in; `now=False` may leave the writing to a later one."""
+        self.progress = dataclasses.replace(self.progress, task_id=self.task.task_id, **changes)
+        moment = time.monotonic()
+        if now or moment - self._saved > _SAVE_EVERY:
+            tasks.save_progress(self.home, self.progress)
+            self._saved = moment
+
+    def note(self, text: str) -> None:
+        """Put a remark into the log and the receipt, once."""
+        self.say(text)
+        if text not in self.progress.notes:
+            self.observe(notes=[*self.progress.notes, text])
+
+    def path(self, name: str) -> Path:
+        """Return the path of one of the task's records."""
+        return self.folder / name

@@ -1,0 +1,142 @@
+"""Working: the agent's turns until there is something to verify, an answer, or an end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_workers import files, transcript
+from claude_workers.agent.ending import RETRYABLE, WAITING, Ending
+from claude_workers.errors import WorkersError
+from claude_workers.runner import inside
+from claude_workers.runner.run import Ended, Parked, Run
+from claude_workers.runner.turn import take_turn
+from claude_workers.workspace import clone, upstream
+
+if TYPE_CHECKING:
+    from claude_workers.workspace.clone import Carried
+
+_GO_ON = (
+    "You were interrupted before you had finished. Look at the state of the branch and of your work, "
+    "then go on with the assignment."
+)
+_COMMIT = (
+    "There are changes to tracked files that are not committed:\n{names}\n"
+    "Commit what belongs to the assignment and revert the rest. Do nothing else."
+)
+_NAMED = 20
+
+
+def work(run: Run) -> str:
+    """Let the agent work until its branch is ready to be verified; raise Ended for any other end."""
+    _turns(run, run.message or _opening(run))
+    run.message = None
+    carried = collect(run)
+    _words_of_the_agent(run)
+    if carried.modified and not run.progress.asked_to_commit:
+        run.observe(asked_to_commit=True)
+        run.say("uncommitted changes: asking the agent to commit them")
+        _turns(run, _COMMIT.format(names="\n".join(carried.modified[:_NAMED])))
+        carried = collect(run)
+    if carried.modified and run.task.expect != "answer":
+        clone.commit_tracked(_scripts(run), run.clone, f"Work left uncommitted by worker {run.task.worker}")
+        run.note(f"the runner committed {len(carried.modified)} files that the agent had left uncommitted")
+        carried = collect(run)
+    head = _head(run, carried)
+    if head is None or run.task.expect == "answer":
+        _answer(run, carried, changed=head is not None)
+    run.observe(head=head, untracked=carried.untracked)
+    return "verifying"
+
+
+def _scripts(run: Run) -> inside.Scripts:
+    return inside.Scripts(inside.agent_enclosure(run), run.home.path)
+
+
+def collect(run: Run) -> Carried:
+    """Carry all that the clone holds into our repository."""
+    return clone.carry(_scripts(run), run.cargo())
+
+
+def _opening(run: Run) -> str:
+    """Return what the agent hears first: the assignment, or after a crash that it should go on."""
+    if not transcript.exists(run.home.claude, run.clone, run.task.session_id):
+        return run.path("prompt.md").read_text(encoding="utf-8")
+    failed = run.progress.verification
+    return f"{_GO_ON}\n\n{failed['output']}" if failed and not failed["passed"] else _GO_ON
+
+
+def _turns(run: Run, message: str) -> None:
+    """Take turns until one ends well; raise Ended or Parked for what cannot be mended here."""
+    while True:
+        ending = take_turn(run, message)
+        if ending.kind == "done":
+            return
+        run.say(f"the agent's turn ended: {ending.kind}: {ending.reason}")
+        if ending.kind in WAITING:
+            raise Parked(WAITING[ending.kind], ending.reason, ending.until)
+        if ending.kind not in RETRYABLE or run.task.attempt >= run.settings.max_attempts:
+            _give_up(run, ending)
+        run.save(attempt=run.task.attempt + 1)
+        run.say(f"attempt {run.task.attempt} of {run.settings.max_attempts}")
+        message = _opening(run)
+
+
+def _give_up(run: Run, ending: Ending) -> None:
+    """Keep what there is, then end as failed."""
+    collect(run)
+    raise Ended("failed", ending.reason)
+
+
+def _words_of_the_agent(run: Run) -> None:
+    """End as deferred when the agent said so by `worker-defer` or `worker-ask`."""
+    for name, prefix in (("defer", ""), ("question", "question: ")):
+        try:
+            said = files.read_inside(run.home.outbox, name, 64 << 10)
+        except ValueError as error:
+            run.note(f"the agent's {name} could not be read: {error}")
+            continue
+        if said and said.strip():
+            raise Ended("deferred", prefix + " ".join(said.split())[:1000])
+
+
+def _head(run: Run, carried: Carried) -> str | None:
+    """Return the commit to publish; None when the agent committed nothing new."""
+    start, base = run.progress.start, run.progress.base
+    for commit in (carried.tip, carried.head):
+        if commit == start or not _something_new(run, start, commit):
+            continue
+        if not upstream.descends(run.bare, base, commit):
+            raise Ended("failed", f"the branch no longer contains {run.progress.base_branch} at {base[:12]}")
+        if commit != carried.tip:
+            run.note("the agent committed outside its branch; those commits were taken as the branch")
+        changed = upstream.changed_files(run.bare, base, commit)
+        if changed:
+            run.observe(files_changed=changed)
+            return commit
+    return None
+
+
+def _something_new(run: Run, start: str, commit: str) -> bool:
+    """Tell whether a commit adds to where the work began, rather than lying behind it."""
+    return not upstream.descends(run.bare, commit, start)
+
+
+def _answer(run: Run, carried: Carried, *, changed: bool) -> None:
+    """End without a change: answered where an answer was asked for and given, else no_change."""
+    if changed or (run.task.expect == "answer" and carried.modified):
+        run.note(f"an answer was asked for: the changes were not published but kept as {run.kept}")
+    run.observe(untracked=carried.untracked)
+    if run.task.expect != "change" and run.progress.answer.strip():
+        raise Ended("answered")
+    raise Ended("no_change", "the agent finished without committing anything")
+
+
+def rescue(run: Run) -> str:
+    """Carry the clone's state before the task is left; return "" or why it could not be done."""
+    if not (run.clone / ".git").is_dir():
+        return ""
+    try:
+        collect(run)
+    except WorkersError as error:
+        return error.message
+    return ""

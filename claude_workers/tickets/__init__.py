@@ -1,0 +1,1 @@
+"""Tickets: the embedded forge's issues, claims and changes in one SQLite file."""

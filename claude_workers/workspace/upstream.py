@@ -1,0 +1,163 @@
+"""The upstream: the repository people own, mirrored into a bare one of ours and pushed to.
+
+`<root>/.repos/<key>.git` holds `refs/upstream/*` (its branches and tags, never pruned while a clone
+may name their objects) and `refs/work/<worker>/<task>/*` (what agents made).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_workers import files
+from claude_workers.errors import BadInput, NotFound, Refused
+from claude_workers.model import Repository
+from claude_workers.names import branch_name, plain_word
+from claude_workers.workspace import git
+from claude_workers.workspace.git import GitFailed
+
+if TYPE_CHECKING:
+    from claude_workers.paths import Layout
+
+_LOCK_WAIT = 1800.0
+_LOOK = 60.0
+ZERO = "0" * 40
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What an upstream says of itself: the branch of its HEAD, and its branches' tips."""
+
+    head: str | None
+    branches: dict[str, str]
+
+
+def local(text: str, layout: Layout) -> Repository:
+    """Return the repository a REPO path names: its top folder, by real path.
+
+    NotFound when there is none or it is not git; Refused when it lies inside the root of homes.
+    """
+    path = Path(os.path.realpath(Path(text).expanduser()))
+    if not path.is_dir():
+        raise NotFound(f"there is no folder {path}", "name a git repository by its path")
+    if path.is_relative_to(layout.root):
+        raise Refused(f"{path} lies inside the root of homes", "name the repository itself, not a clone")
+    try:
+        top = git.text("-C", str(path), "rev-parse", "--show-toplevel", timeout=_LOOK)
+    except GitFailed as error:
+        if "work tree" not in error.message:
+            raise _not_git(path, error) from error
+        top = git.text("-C", str(path), "rev-parse", "--absolute-git-dir", timeout=_LOOK)
+    real = os.path.realpath(top)
+    return Repository(f"local/{plain_word(os.path.basename(real).removesuffix('.git'))}", real, real)
+
+
+def _not_git(path: Path, error: GitFailed) -> Exception:
+    if "dubious ownership" in error.message:
+        return Refused(f"{path} belongs to another user", f"git config --global --add safe.directory {path}")
+    return NotFound(f"{path} is not a git repository", "run `git init` there, or name another path")
+
+
+def look(repository: Repository) -> Remote:
+    """Ask an upstream for its HEAD and branches; NotFound when it cannot be read."""
+    try:
+        listed = git.text("ls-remote", "--symref", repository.url, "HEAD", "refs/heads/*", timeout=_LOOK)
+    except GitFailed as error:
+        raise NotFound(f"{repository.name} cannot be read: {error.message}", "check its path or URL") from error
+    head, branches = None, {}
+    for line in listed.splitlines():
+        value, _, name = line.partition("\t")
+        if value.startswith("ref: refs/heads/"):
+            head = value.removeprefix("ref: refs/heads/")
+        elif name.startswith("refs/heads/"):
+            branches[name.removeprefix("refs/heads/")] = value
+    return Remote(head, branches)
+
+
+def base_branch(repository: Repository, remote: Remote, wanted: str | None) -> str:
+    """Return the branch to start from: the one wanted, else the one HEAD names; BadInput if neither."""
+    if not remote.branches:
+        raise BadInput(f"{repository.name} has no commits", "make a first commit there")
+    if wanted is None and remote.head is None:
+        raise BadInput(f"{repository.name} has a detached HEAD", "say where to start with --base BRANCH")
+    chosen = branch_name(wanted) if wanted else str(remote.head)
+    if chosen not in remote.branches:
+        have = ", ".join(sorted(remote.branches)[:5])
+        raise BadInput(f"{repository.name} has no branch {chosen}", f"say --base with one of: {have}")
+    return chosen
+
+
+def bare(layout: Layout, repository: Repository) -> Path:
+    """Return where our bare repository of an upstream stands; names that look alike stay apart."""
+    digest = hashlib.sha256(repository.url.encode()).hexdigest()[:8]
+    return layout.repositories / f"{plain_word(repository.name.replace('/', '-'))}-{digest}.git"
+
+
+def mirror(layout: Layout, repository: Repository) -> Path:
+    """Bring our bare repository up to date with its upstream and return it."""
+    path = bare(layout, repository)
+    lock = layout.locks / f"repo-{path.name}"
+    with files.locked(lock, _LOCK_WAIT, f"{repository.name} is being fetched by another task"):
+        if not (path / "HEAD").exists():
+            files.make_private(path)
+            git.run("init", "--quiet", "--bare", str(path))
+        specs = ("+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*")
+        git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", repository.url, *specs, at=path)
+    return path
+
+
+def tip(path: Path, branch: str) -> str | None:
+    """Return the mirrored tip of an upstream branch; None when there is none."""
+    return resolve(path, f"refs/upstream/heads/{branch}")
+
+
+def resolve(path: Path, name: str) -> str | None:
+    """Return the commit a name stands for in our repository; None when there is none."""
+    try:
+        return git.text("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", at=path)
+    except GitFailed as error:
+        if error.status == 1:
+            return None
+        raise
+
+
+def show(path: Path, commit: str, name: str) -> str | None:
+    """Return a file's text at a commit; None when it is not there or no plain file."""
+    listed = git.text("ls-tree", commit, "--", name, at=path)
+    if not listed.startswith("100"):
+        return None
+    return git.run("cat-file", "blob", f"{commit}:{name}", at=path).decode("utf-8", "replace")
+
+
+def descends(path: Path, base: str, head: str) -> bool:
+    """Tell whether `head` contains `base`."""
+    return git.succeeds("merge-base", "--is-ancestor", base, head, at=path)
+
+
+def changed_files(path: Path, base: str, head: str) -> list[str]:
+    """Return the names of files that differ between two commits."""
+    listed = git.run("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", base, head, at=path)
+    return [name.decode("utf-8", "replace") for name in listed.split(b"\0") if name]
+
+
+def conflict_markers(path: Path, base: str, head: str) -> list[str]:
+    """Return `file:line` of every conflict marker that the change leaves behind."""
+    listed = git.text("diff", "--check", "--no-ext-diff", base, head, at=path, accept=2)
+    lines = [line for line in listed.splitlines() if line.endswith("leftover conflict marker")]
+    return [line.rpartition(": ")[0] for line in lines]
+
+
+def push(path: Path, repository: Repository, sha: str, branch: str, expected: str | None) -> None:
+    """Publish `sha` as an upstream branch that still stands at `expected` (None: must not exist).
+
+    Already there: nothing is done. Raises GitFailed when somebody else moved the branch.
+    """
+    ref = f"refs/heads/{branch}"
+    listed = git.text("ls-remote", repository.url, ref, timeout=_LOOK)
+    if listed.partition("\t")[0] == sha:
+        return
+    lease = f"--force-with-lease={ref}:{expected or ''}"
+    git.run("push", "--quiet", lease, repository.url, f"{sha}:{ref}", at=path)
