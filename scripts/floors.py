@@ -19,6 +19,7 @@ FLOORS: list[set[str]] = [
     {"agent", "workspace", "forge"},
     {"runner"},
     {"pool"},
+    {"prove"},
     {"fleet"},
     {"testing"},
     {"cli"},

@@ -1,0 +1,106 @@
+"""The doctor: what of this machine a worker needs, checked one by one."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_workers import config, credentials
+from claude_workers.agent import command
+from claude_workers.enclosure import levels
+from claude_workers.errors import WorkersError
+from claude_workers.home.home import Home, every
+from claude_workers.model import Record
+from claude_workers.pool import preflight
+from claude_workers.process.spawn import scope_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from claude_workers.paths import Layout
+
+
+@dataclass(frozen=True)
+class Finding(Record):
+    """One thing looked at: `state` is ok, warning or failed."""
+
+    what: str
+    state: str
+    said: str
+    remedy: str = ""
+
+
+def examine(layout: Layout) -> Iterator[Finding]:
+    """Look at everything; nothing is changed."""
+    settings = config.Settings()
+    try:
+        settings = config.load()
+        yield Finding("config", "ok", "config.toml is sound")
+    except WorkersError as error:
+        yield Finding("config", "failed", error.message, error.remedy)
+    yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield _checked("git", lambda: _version("git", "--version"))
+    yield _checked("claude", lambda: _version(str(command.binary(settings)), "--version"))
+    level = settings.isolation or levels.best()
+    yield _checked("isolation", lambda: _level(level, settings))
+    yield _checked("login", lambda: _login(settings))
+    yield _checked("disk", lambda: _disk(layout, settings))
+    yield _detached()
+    for home in every(layout):
+        yield _checked(f"worker {home.worker}", lambda home=home: _home(home, settings))  # type: ignore[misc]
+
+
+def _checked(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, "ok", look())
+    except WorkersError as error:
+        return Finding(what, "failed", error.message, error.remedy)
+
+
+def _version(program: str, option: str) -> str:
+    try:
+        done = subprocess.run([program, option], capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise WorkersError(f"{program} does not run: {error}", f"install {program}") from error
+    if done.returncode != 0:
+        raise WorkersError(f"{program} {option} exits {done.returncode}", f"reinstall {program}")
+    return f"{done.stdout.strip().splitlines()[0]} at {shutil.which(program)}"
+
+
+def _level(level: str, settings: config.Settings) -> str:
+    levels.check(level, permissions=settings.permissions)
+    return f"{level} can be had (--prove tries to break out of it)"
+
+
+def _login(settings: config.Settings) -> str:
+    found = credentials.from_operator()
+    pays = credentials.payer(found, login=False, auth=settings.auth)
+    if not pays:
+        raise WorkersError(
+            f"neither {credentials.API_KEY} nor {credentials.TOKEN} is set",
+            "export one, or put it into credentials.env (see `claude-workers path`)",
+        )
+    return f"new workers pay by {pays}"
+
+
+def _disk(layout: Layout, settings: config.Settings) -> str:
+    place = layout.root if layout.root.is_dir() else layout.root.parent
+    short = preflight.disk_short(layout, settings) if place == layout.root else ""
+    if short:
+        raise WorkersError(short, "free some disk space, or lower disk_floor")
+    return f"{shutil.disk_usage(place if place.is_dir() else '/').free >> 30} GiB free at {place}"
+
+
+def _detached() -> Finding:
+    if scope_prefix():
+        return Finding("detached", "ok", "runners get a systemd scope of their own")
+    return Finding("detached", "ok", "runners lead a session of their own (no systemd user bus here)")
+
+
+def _home(home: Home, settings: config.Settings) -> str:
+    preflight.check_home(home)
+    return f"sound, pays by {preflight.login(home, settings)}"

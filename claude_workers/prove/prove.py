@@ -1,0 +1,67 @@
+"""Proving: every escape tried inside, every trick shown to work outside, and the verdicts told."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_workers.errors import Refused
+from claude_workers.model import Record
+from claude_workers.prove.bench import SIGN, Bench, bench
+from claude_workers.prove.escapes import SCRIPTS
+from claude_workers.prove.traps import THEFT, TRAPS, Trap, is_real
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claude_workers.paths import Layout
+
+HELD, ESCAPED, NOT_SHOWN = "held", "ESCAPED", "not shown"
+
+
+@dataclass(frozen=True)
+class Proof(Record):
+    """One escape's verdict: held, ESCAPED, or not shown when the trick fails without an enclosure, too."""
+
+    number: int
+    title: str
+    verdict: str
+    note: str = ""
+
+
+def prove(layout: Layout, isolation: str) -> Iterator[Proof]:
+    """Try all escapes at a level that encloses; Refused for one that does not claim to."""
+    if isolation not in {"enclosure", "double"}:
+        raise Refused(f"level {isolation} does not enclose: there is nothing to prove", "see docs/security.md")
+    with bench(layout, isolation) as made:
+        yield from _scripts(made)
+        for number, trap in enumerate(TRAPS, len(SCRIPTS) + 1):
+            yield _trap(made, number, trap)
+        number = len(SCRIPTS) + len(TRAPS) + 1
+        if is_real(made):
+            yield _trap(made, number, THEFT)
+        else:
+            yield Proof(number, THEFT.title, NOT_SHOWN, "Claude Code is not here")
+
+
+def _scripts(made: Bench) -> Iterator[Proof]:
+    for number, (title, script) in enumerate(SCRIPTS, 1):
+        escaped = SIGN in made.inside(script)
+        shown = SIGN in made.outside(script)
+        yield _proof(number, title, escaped=escaped, shown=shown)
+
+
+def _trap(made: Bench, number: int, trap: Trap) -> Proof:
+    made.inside(trap.script)
+    escaped = trap.ours(made)
+    return _proof(number, trap.title, escaped=escaped, shown=trap.naive(made))
+
+
+def _proof(number: int, title: str, *, escaped: bool, shown: bool) -> Proof:
+    if escaped:
+        return Proof(number, title, ESCAPED)
+    if shown:
+        return Proof(number, title, HELD)
+    who = "root" if os.geteuid() else "this machine"
+    return Proof(number, title, NOT_SHOWN, f"it fails without the enclosure, too; try as {who} elsewhere")
