@@ -40,7 +40,7 @@ SCRIPTS: list[tuple[str, str]] = [
     ("read an earlier task's receipt", 'grep -q "$SECRET" "$OWN/runs/earlier-task/receipt.json" && echo $SIGN'),
     ("read what /etc keeps from other users", "grep -q root: /etc/shadow && echo $SIGN"),
     ("overwrite the system's configuration", "[ -w /etc/passwd ] && touch /etc/passwd && echo $SIGN"),
-    ("set a kernel switch", "[ -e /proc/sys/kernel/core_pattern ] && exec 3>>/proc/sys/kernel/core_pattern && echo $SIGN"),
+    ("set a kernel switch", "exec 3>>/proc/sys/kernel/core_pattern && echo $SIGN"),
     ("write our bare repository", 'touch "$BARE/planted" && rm "$BARE/planted" && echo $SIGN'),
     ("replace the worker's settings", 'cd "$OWN/.claude" && cp settings.json s && mv s settings.json && echo $SIGN'),
     ("replace the worker's instructions", 'cd "$OWN/.claude" && cp CLAUDE.md c && mv c CLAUDE.md && echo $SIGN'),

@@ -10,7 +10,7 @@ from claude_workers.errors import Refused
 from claude_workers.model import Record
 from claude_workers.prove.bench import SIGN, Bench, bench
 from claude_workers.prove.escapes import SCRIPTS
-from claude_workers.prove.traps import THEFT, TRAPS, Trap, is_real
+from claude_workers.prove.traps import REAL_TRAPS, TRAPS, Trap, is_real
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +36,12 @@ def prove(layout: Layout, isolation: str) -> Iterator[Proof]:
         raise Refused(f"level {isolation} does not enclose: there is nothing to prove", "see docs/security.md")
     with bench(layout, isolation) as made:
         yield from _scripts(made)
-        for number, trap in enumerate(TRAPS, len(SCRIPTS) + 1):
-            yield _trap(made, number, trap)
-        number = len(SCRIPTS) + len(TRAPS) + 1
-        if is_real(made):
-            yield _trap(made, number, THEFT)
-        else:
-            yield Proof(number, THEFT.title, NOT_SHOWN, "Claude Code is not here")
+        real = is_real(made)
+        for number, trap in enumerate([*TRAPS, *REAL_TRAPS], len(SCRIPTS) + 1):
+            if trap in REAL_TRAPS and not real:
+                yield Proof(number, trap.title, NOT_SHOWN, "its control needs Claude Code, which is not here")
+            else:
+                yield _trap(made, number, trap)
 
 
 def _scripts(made: Bench) -> Iterator[Proof]:

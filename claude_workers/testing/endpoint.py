@@ -61,6 +61,7 @@ class Endpoint:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self._scripts: dict[str, list[Step]] = {}
+        self._matches: list[tuple[str, list[Step]]] = []
         self._played: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -86,6 +87,10 @@ class Endpoint:
         self._scripts[name] = steps
         return self.url(name)
 
+    def when(self, words: str, steps: list[Step]) -> None:
+        """Set what any model says in a conversation that mentions these words; the first match counts."""
+        self._matches.append((words, steps))
+
     def url(self, name: str) -> str:
         """Return the base URL that plays a script."""
         return f"http://127.0.0.1:{self._server.server_port}/{name}"
@@ -96,7 +101,9 @@ class Endpoint:
             self.requests.append({"name": name, "session": session, "body": body, "at": time.monotonic()})
             if not body.get("tools"):
                 return text("ok")
-            steps, key = self._scripts.get(name, []), (name, session)
+            said = json.dumps(body.get("messages"))
+            matching = [steps for words, steps in self._matches if words in said]
+            steps, key = matching[0] if matching else self._scripts.get(name, []), (name, session)
             place = self._played.get(key, 0)
             if place >= len(steps):
                 return text("Done.")

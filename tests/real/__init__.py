@@ -1,0 +1,1 @@
+"""The real Claude Code from npm against a scripted endpoint on loopback."""
