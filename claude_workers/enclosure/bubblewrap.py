@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -24,9 +25,8 @@ _KERNEL_MASKED = ("kcore", "keys", "key-users", "timer_list", "sched_debug", "la
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 
-@functools.cache
 def system_mounts() -> tuple[str, ...]:
-    """Return the options that show the system read-only, secrets of /etc masked."""
+    """Return the options that show the system read-only, secrets of /etc masked as they are this moment."""
     options: list[str] = []
     for name in SYSTEM:
         path = Path(name)
@@ -107,13 +107,11 @@ def home_options(
 
 def check() -> None:
     """Raise Refused, with the remedy for this machine, unless an enclosure can be had here."""
+    if not shutil.which("bwrap"):
+        raise Refused("no enclosure: bubblewrap (bwrap) is not on PATH", "install it: apt-get install bubblewrap")
     argv = ["bwrap", *base_options(nested=False, own_network=True), "--", "/usr/bin/env", "true"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
-    except FileNotFoundError as error:
-        raise Refused(
-            "no enclosure: bubblewrap (bwrap) is not on PATH", "install it: apt-get install bubblewrap"
-        ) from error
     except subprocess.TimeoutExpired as error:
         raise Refused("no enclosure: bwrap did not answer", "run `claude-workers doctor`") from error
     if done.returncode != 0:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ENCLOSED = frozenset({"enclosure", "double"})
 PROXY_PORT = 3128
 _START = 20.0
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -132,15 +133,27 @@ def _launch_bare(program: Sequence[str], enclosure: Enclosure, streams: dict[str
 
 
 def _launch_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[str, int | IO[bytes]]) -> Launched:
+    """Start behind bubblewrap; again when a file of /etc that was to be masked vanished in between."""
+    for _ in range(_TRIES):
+        launched = _try_enclosed(program, enclosure, streams)
+        if enclosure.rules is None or launched.gate is not None:
+            return launched
+        launched.popen.wait()
+        said = launched.popen.stderr.read().decode("utf-8", "replace") if launched.popen.stderr else ""
+    bubblewrap.check()
+    raise WorkersError(f"the enclosure did not start: {' '.join(said.split())[-200:]}", "claude-workers doctor")
+
+
+def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[str, int | IO[bytes]]) -> Launched:
     ours, theirs = socket.socketpair()
     reader, writer = os.pipe()
     rendered = {path: _in_memory(text) for path, text in enclosure.rendered.items()}
-    passed = [theirs.fileno(), writer, *rendered.values()]
     try:
         env, inner = _inside(program, enclosure, theirs.fileno())
         options = bubblewrap.base_options(nested=enclosure.level == "double", own_network=enclosure.rules is not None)
         options += bubblewrap.home_options(enclosure.home, enclosure.writable, enclosure.readable, rendered)
         argv = bubblewrap.command(options, writer, enclosure.cwd, inner)
+        passed = [theirs.fileno(), writer, *rendered.values()]
         popen = subprocess.Popen(argv, env=env, pass_fds=passed, **streams)  # type: ignore[call-overload]
     except FileNotFoundError:
         ours.close()

@@ -63,6 +63,7 @@ class Run:
         self.progress = tasks.progress(home, task.task_id)
         self.message: str | None = None
         self._saved = 0.0
+        self._unsaved = False
         self._stream = self._open_stream()
 
     @property
@@ -113,10 +114,16 @@ class Run:
     def observe(self, *, now: bool = True, **changes: Any) -> None:  # noqa: ANN401
         """Take observations in; `now=False` may leave the writing to a later one."""
         self.progress = dataclasses.replace(self.progress, task_id=self.task.task_id, **changes)
+        self._unsaved = True
+        self.flush(now=now)
+
+    def flush(self, *, now: bool = False) -> None:
+        """Write what was observed and not yet written; not more than twice a second unless `now`."""
         moment = time.monotonic()
-        if now or moment - self._saved > _SAVE_EVERY:
+        if self._unsaved and (now or moment - self._saved > _SAVE_EVERY):
             tasks.save_progress(self.home, self.progress)
             self._saved = moment
+            self._unsaved = False
 
     def note(self, text: str) -> None:
         """Put a remark into the log and the receipt, once."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from claude_workers.model import Json
     from claude_workers.runner.run import Run
 
-_TICK = 1.0
+_TICK = 0.5
 _LAST_WORDS = 20.0
 _LINE_LIMIT = 64 << 20
 _STREAM_LIMIT = 2 << 30
@@ -126,6 +126,7 @@ class _Turn:
         if self._launched.blocked != run.progress.blocked_hosts:
             hosts = sorted({*run.progress.blocked_hosts, *self._launched.blocked})
             run.observe(now=False, blocked_hosts=hosts)
+        run.flush()
 
     def _take(self, data: bytes) -> None:
         self._watchdog.heard()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _LOCK_WAIT = 1800.0
 _LOOK = 60.0
+_PUSHES = 5
+_PUSH_PAUSE = 1.0
 ZERO = "0" * 40
 
 
@@ -153,11 +156,18 @@ def conflict_markers(path: Path, base: str, head: str) -> list[str]:
 def push(path: Path, repository: Repository, sha: str, branch: str, expected: str | None) -> None:
     """Publish `sha` as an upstream branch that still stands at `expected` (None: must not exist).
 
-    Already there: nothing is done. Raises GitFailed when somebody else moved the branch.
+    Already there: nothing is done. Raises GitFailed when somebody else moved the branch. A push of
+    ours that outlived a killed runner may hold the branch's lock: that is waited for.
     """
     ref = f"refs/heads/{branch}"
-    listed = git.text("ls-remote", repository.url, ref, timeout=_LOOK)
-    if listed.partition("\t")[0] == sha:
-        return
-    lease = f"--force-with-lease={ref}:{expected or ''}"
-    git.run("push", "--quiet", lease, repository.url, f"{sha}:{ref}", at=path)
+    for left in range(_PUSHES, -1, -1):
+        stands = git.text("ls-remote", repository.url, ref, timeout=_LOOK).partition("\t")[0]
+        if stands == sha:
+            return
+        lease = f"--force-with-lease={ref}:{expected or ''}"
+        try:
+            git.run("push", "--quiet", lease, repository.url, f"{sha}:{ref}", at=path)
+        except GitFailed:
+            if stands != (expected or "") or not left:
+                raise
+            time.sleep(_PUSH_PAUSE)

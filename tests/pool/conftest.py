@@ -1,0 +1,63 @@
+"""Fixtures: a worker whose stand-in agent plays what the test writes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from claude_workers import Fleet, Receipt, Task, WorkerStatus
+
+ADD = {"run": "printf 'def sub(a, b):\\n    return a - b\\n' >> calc.py && git commit -qam 'Add sub'"}
+
+
+def steps(*script: dict[str, object]) -> str:
+    """Write a script for the stand-in agent."""
+    return f"Play.\n```stand-in\n{json.dumps(script)}\n```\n"
+
+
+class Stage:
+    """One worker and the toy repository."""
+
+    def __init__(self, calc: Path) -> None:
+        self.calc = calc
+        self.fleet = Fleet()
+        self.fleet.init("01")
+
+    @property
+    def home(self) -> Path:
+        """The worker's home."""
+        return self.fleet.layout.root / "01"
+
+    def start(self, *script: dict[str, object], **wishes: object) -> Task:
+        """Dispatch a script."""
+        return self.fleet.dispatch("01", str(self.calc), prompt=steps(*script), **wishes)
+
+    def end(self) -> Receipt:
+        """Wait for the outcome."""
+        [receipt] = self.fleet.watch(["01"], timeout=60)
+        return receipt
+
+    def play(self, *script: dict[str, object], **wishes: object) -> Receipt:
+        """Dispatch a script and wait for the outcome."""
+        self.start(*script, **wishes)
+        return self.end()
+
+    def until(self, seen: Callable[[WorkerStatus], object]) -> WorkerStatus:
+        """Wait until the worker's row shows something."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            row = self.fleet.status(["01"])[0]
+            if seen(row):
+                return row
+            time.sleep(0.02)
+        pytest.fail(f"never seen: {self.fleet.status(['01'])[0]}")
+
+
+@pytest.fixture
+def stage(calc: Path) -> Stage:
+    """A worker with its stand-in."""
+    return Stage(calc)
