@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,15 @@ def binary(settings: Settings) -> Path:
     return Path(found).absolute()
 
 
-def pins(home: Home, level: str, settings: Settings, domains: tuple[str, ...]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Openings:
+    """What Claude Code's own sandbox lets through: hosts, and folders to read outside the home."""
+
+    domains: tuple[str, ...] = ()
+    readable: tuple[Path, ...] = ()
+
+
+def pins(home: Home, level: str, settings: Settings, openings: Openings) -> dict[str, Any]:
     """Return the settings that no file of a repository or an agent can loosen."""
     mode = "bypassPermissions" if settings.permissions == "bypass" else "dontAsk"
     permissions: dict[str, Any] = {"defaultMode": mode, "allow": list(_ALLOWED)}
@@ -45,11 +54,11 @@ def pins(home: Home, level: str, settings: Settings, domains: tuple[str, ...]) -
     if not settings.trust_project_settings:
         pinned["disableAllHooks"] = True
     if level in {"claude", "double"}:
-        pinned["sandbox"] = _own_sandbox(home, domains, nested=level == "double")
+        pinned["sandbox"] = _own_sandbox(home, openings, nested=level == "double")
     return pinned
 
 
-def _own_sandbox(home: Home, domains: tuple[str, ...], *, nested: bool) -> dict[str, Any]:
+def _own_sandbox(home: Home, openings: Openings, *, nested: bool) -> dict[str, Any]:
     hidden = [] if nested else [str(home.layout.root), os.path.expanduser("~")]
     return {
         "enabled": True,
@@ -61,9 +70,9 @@ def _own_sandbox(home: Home, domains: tuple[str, ...], *, nested: bool) -> dict[
             "allowWrite": ["~"],
             "denyWrite": [f"~/{name}" for name in _DOTFILES],
             "denyRead": [*hidden, f"{home.path}/.env"],
-            "allowRead": ["~"],
+            "allowRead": ["~", *map(str, openings.readable)],
         },
-        "network": {"allowedDomains": [one for one in domains if ":" not in one]},
+        "network": {"allowedDomains": [one for one in openings.domains if ":" not in one]},
     }
 
 

@@ -190,7 +190,7 @@ def _asks(bench: Bench, base_url: str, *, own_sources: bool) -> bool:
     """Start the agent with that endpoint; tell whether the bench's listener was asked for a message."""
     run = bench.run
     pins = run.path("pins.json")
-    files.write_atomic(pins, json.dumps(command.pins(run.home, run.task.isolation, run.settings, ())))
+    files.write_atomic(pins, json.dumps(command.pins(run.home, run.task.isolation, run.settings, command.Openings())))
     task = dataclasses.replace(run.task, session_id=str(uuid.uuid4()))
     argv = command.argv(command.binary(run.settings), task, run.settings, pinned=pins, resume=False)
     if not own_sources:

@@ -33,9 +33,9 @@ def take_turn(run: Run, message: str) -> Ending:
     cwd, session = run.clone, run.task.session_id
     resume = transcript.exists(run.home.claude, cwd, session)
     base_url = run.secrets.get(credentials.BASE_URL)
-    domains = reach.domains(run.settings, base_url)
+    openings = command.Openings(reach.domains(run.settings, base_url), (run.bare, *inside.tools(run.home)))
     pinned = run.path("pins.json")
-    pins = command.pins(run.home, run.task.isolation, run.settings, domains)
+    pins = command.pins(run.home, run.task.isolation, run.settings, openings)
     files.write_atomic(pinned, files.to_text(pins))
     program = command.binary(run.settings)
     argv = command.argv(program, run.task, run.settings, pinned=pinned, resume=resume)
