@@ -10,6 +10,7 @@ import pytest
 
 from claude_workers import paths
 from claude_workers.testing import stand_in
+from tests.stage import Stage
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 STAND_IN = Path(stand_in.__file__)
@@ -66,3 +67,9 @@ def make_repository(path: Path) -> Path:
 def calc(tmp_path: Path) -> Path:
     """A toy repository of the operator's."""
     return make_repository(tmp_path / "calc")
+
+
+@pytest.fixture
+def stage(calc: Path) -> Stage:
+    """A worker with its stand-in."""
+    return Stage(calc)

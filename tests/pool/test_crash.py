@@ -13,7 +13,7 @@ from claude_workers.home.home import find
 from claude_workers.process.identity import Identity, boot_id
 from claude_workers.process.tree import members, wait_gone
 from tests.conftest import git
-from tests.pool.conftest import ADD, Stage
+from tests.stage import ADD, Stage
 
 
 def tree_of(stage: Stage) -> list[Identity]:

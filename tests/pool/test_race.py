@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from claude_workers.tickets.tickets import Tickets
-from tests.pool.conftest import Stage, steps
+from tests.stage import Stage, steps
 
 MANY = 50
 

@@ -1,20 +1,21 @@
-"""Fixtures: a worker whose stand-in agent plays what the test writes."""
+"""A stage: one worker whose stand-in agent plays what the test writes."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from claude_workers import Fleet, Receipt, Task, WorkerStatus
+from claude_workers import Fleet, Receipt, Task, WorkerStatus, paths
 
 ADD = {"run": "printf 'def sub(a, b):\\n    return a - b\\n' >> calc.py && git commit -qam 'Add sub'"}
 
 
-def steps(*script: dict[str, object]) -> str:
+def steps(*script: Mapping[str, object]) -> str:
     """Write a script for the stand-in agent."""
     return f"Play.\n```stand-in\n{json.dumps(script)}\n```\n"
 
@@ -32,7 +33,7 @@ class Stage:
         """The worker's home."""
         return self.fleet.layout.root / "01"
 
-    def start(self, *script: dict[str, object], **wishes: object) -> Task:
+    def start(self, *script: Mapping[str, object], **wishes: Any) -> Task:
         """Dispatch a script."""
         return self.fleet.dispatch("01", str(self.calc), prompt=steps(*script), **wishes)
 
@@ -41,10 +42,21 @@ class Stage:
         [receipt] = self.fleet.watch(["01"], timeout=60)
         return receipt
 
-    def play(self, *script: dict[str, object], **wishes: object) -> Receipt:
+    def play(self, *script: Mapping[str, object], **wishes: Any) -> Receipt:
         """Dispatch a script and wait for the outcome."""
         self.start(*script, **wishes)
         return self.end()
+
+    def configure(self, text: str) -> None:
+        """Write config.toml."""
+        folder = paths.config_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.toml").write_text(text, encoding="utf-8")
+
+    def bare(self) -> Path:
+        """Return our bare repository of the toy one."""
+        [found] = self.fleet.layout.repositories.glob("*.git")
+        return found
 
     def until(self, seen: Callable[[WorkerStatus], object]) -> WorkerStatus:
         """Wait until the worker's row shows something."""
@@ -55,9 +67,3 @@ class Stage:
                 return row
             time.sleep(0.02)
         pytest.fail(f"never seen: {self.fleet.status(['01'])[0]}")
-
-
-@pytest.fixture
-def stage(calc: Path) -> Stage:
-    """A worker with its stand-in."""
-    return Stage(calc)

@@ -1,0 +1,1 @@
+"""The runner, with the stand-in agent."""
