@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from claude_workers import files, paths
 from claude_workers.errors import BadInput, Refused
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 API_KEY = "ANTHROPIC_API_KEY"
 TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"
@@ -52,6 +49,16 @@ def read_env(path: Path) -> dict[str, str]:
     except ValueError as error:
         raise BadInput(f"{path}: {error}", "make it a plain file") from error
     return parse_env(text, str(path)) if text else {}
+
+
+def env_file(name: str | None) -> dict[str, str]:
+    """Return the variables of a configured env_file, {} when none is; BadInput when it is not there."""
+    if not name:
+        return {}
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise BadInput(f"env_file {path} does not exist", "mend it in config.toml")
+    return read_env(path)
 
 
 def from_operator() -> dict[str, str]:

@@ -24,10 +24,11 @@ def _in_system(path: Path) -> bool:
 
 
 class Toolchain:
-    """Collects folders to show, never one that would show what is protected."""
+    """Collects folders to show: never one that holds the operator's home, or lies in or round a private one."""
 
-    def __init__(self, protected: Iterable[Path]) -> None:
-        self._protected = [Path(os.path.realpath(one)) for one in protected]
+    def __init__(self, home: Path, private: Iterable[Path]) -> None:
+        self._home = Path(os.path.realpath(home))
+        self._private = [Path(os.path.realpath(one)) for one in private]
         self._found: dict[Path, None] = {}
 
     def folders(self) -> list[Path]:
@@ -39,9 +40,13 @@ class Toolchain:
         """Show a file or folder, unless the system shows it already or it holds what is protected."""
         if _in_system(path) or not path.exists():
             return
-        if any(kept.is_relative_to(path) for kept in self._protected):
-            return
-        self._found.setdefault(path)
+        if not self._would_show_private(path):
+            self._found.setdefault(path)
+
+    def _would_show_private(self, path: Path) -> bool:
+        real = Path(os.path.realpath(path))
+        inside = any(real.is_relative_to(one) for one in self._private)
+        return inside or any(one.is_relative_to(real) for one in (self._home, *self._private))
 
     def add_path(self, variable: str) -> None:
         """Show the tools of every folder named in a PATH."""
@@ -80,7 +85,7 @@ class Toolchain:
 
     def _add_prefix(self, folder: Path) -> None:
         self.add(folder)
-        if folder.name == "bin" and folder.parent.name != ".cargo":
+        if folder.name == "bin" and folder.parent.name != ".cargo" and folder.parent != self._home:
             for name in _BESIDE_BIN:
                 self.add(folder.parent / name)
             self.add(folder.parent / "pyvenv.cfg")
@@ -91,7 +96,7 @@ class Toolchain:
         if real.parent.name == "bin":
             self._add_prefix(real.parent)
         else:
-            self.add(real if any(kept.is_relative_to(real.parent) for kept in self._protected) else real.parent)
+            self.add(real if self._would_show_private(real.parent) else real.parent)
 
 
 def python_inside() -> str:

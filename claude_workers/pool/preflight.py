@@ -108,6 +108,7 @@ def _settings(order: Order, repository: Repository) -> config.Settings:
     settings = config.load(repository.name)
     said = {name: getattr(order, name) for name in _OVERRIDES if getattr(order, name) is not None}
     reach.rules(settings, None)
+    credentials.env_file(settings.env_file)
     return dataclasses.replace(settings, **said)
 
 

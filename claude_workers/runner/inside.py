@@ -26,7 +26,7 @@ _OWN = frozenset({".claude", "tmp", "github", "runs", "completed", "parked", ".e
 
 def tools(home: Home, *programs: Path) -> list[Path]:
     """Return the folders of the operator's tools that an enclosure shows."""
-    found = Toolchain([Path.home(), home.layout.root, paths.config_dir()])
+    found = Toolchain(Path.home(), [home.layout.root, paths.config_dir()])
     found.add_interpreter()
     found.add_path(os.environ.get("PATH", ""))
     for program in programs:
@@ -34,19 +34,9 @@ def tools(home: Home, *programs: Path) -> list[Path]:
     return found.folders()
 
 
-def extra_environment(run: Run) -> dict[str, str]:
-    """Return the variables of the configured env_file; BadInput when it cannot be read."""
-    if not run.settings.env_file:
-        return {}
-    path = Path(run.settings.env_file).expanduser()
-    if not path.is_file():
-        raise BadInput(f"env_file {path} does not exist", "mend it in config.toml")
-    return credentials.read_env(path)
-
-
 def _environment(run: Run, *, pays: str | None) -> dict[str, str]:
     """Return the environment inside; without `pays` no credential is in it."""
-    carried = {**reach.registry_variables(), **extra_environment(run)}
+    carried = {**reach.registry_variables(), **credentials.env_file(run.settings.env_file)}
     if pays is not None:
         carried |= credentials.for_agent(run.secrets, pays)
     environment = command.environment(run.home, run.task, carried, tool_variables())

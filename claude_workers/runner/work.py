@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import files, transcript
-from claude_workers.agent.ending import RETRYABLE, WAITING, Ending
+from claude_workers.agent.ending import RETRYABLE, WAITING
 from claude_workers.errors import WorkersError
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Parked, Run
@@ -75,16 +75,10 @@ def _turns(run: Run, message: str) -> None:
         if ending.kind in WAITING:
             raise Parked(WAITING[ending.kind], ending.reason, ending.until)
         if ending.kind not in RETRYABLE or run.task.attempt >= run.settings.max_attempts:
-            _give_up(run, ending)
+            raise Ended("failed", ending.reason)
         run.save(attempt=run.task.attempt + 1)
         run.say(f"attempt {run.task.attempt} of {run.settings.max_attempts}")
         message = _opening(run)
-
-
-def _give_up(run: Run, ending: Ending) -> None:
-    """Keep what there is, then end as failed."""
-    collect(run)
-    raise Ended("failed", ending.reason)
 
 
 def _words_of_the_agent(run: Run) -> None:
