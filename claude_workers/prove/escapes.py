@@ -29,6 +29,9 @@ def _proxied(request: str) -> str:
     return _PROXY.format(request=request + " HTTP/1.1\\r\\n\\r\\n")
 
 
+# The one thing that a sandbox nested inside needs, and so level double leaves open.
+OWN_NAMESPACE = "enter a user namespace of its own"
+
 SCRIPTS: list[tuple[str, str]] = [
     ("read a sibling's home", 'grep -q "$SECRET" "$OTHER/secret" && echo $SIGN'),
     ("write into a sibling's home", 'echo x > "$OTHER/planted" && echo $SIGN'),
@@ -54,5 +57,5 @@ SCRIPTS: list[tuple[str, str]] = [
     ("find a route to a name server", _connect("('192.0.2.53', 53)", family=_DATAGRAM)),
     ("connect to a unix socket of the host", _connect("os.environ['SOCKET']", family=_UNIX)),
     ("connect to an abstract socket of the host", _connect("chr(0) + os.environ['SECRET']", family=_UNIX)),
-    ("enter a user namespace of its own", "unshare --user --map-root-user true && echo $SIGN"),
+    (OWN_NAMESPACE, "unshare --user --map-root-user true && echo $SIGN"),
 ]  # fmt: skip

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import Refused
 from claude_workers.model import Record
 from claude_workers.prove.bench import SIGN, Bench, bench
-from claude_workers.prove.escapes import SCRIPTS
+from claude_workers.prove.escapes import OWN_NAMESPACE, SCRIPTS
 from claude_workers.prove.traps import REAL_TRAPS, TRAPS, Trap, is_real
 
 if TYPE_CHECKING:
@@ -46,6 +45,9 @@ def prove(layout: Layout, isolation: str) -> Iterator[Proof]:
 
 def _scripts(made: Bench) -> Iterator[Proof]:
     for number, (title, script) in enumerate(SCRIPTS, 1):
+        if title == OWN_NAMESPACE and made.run.task.isolation == "double":
+            yield Proof(number, title, NOT_SHOWN, "level double leaves it to the sandbox inside")
+            continue
         escaped = SIGN in made.inside(script)
         shown = SIGN in made.outside(script)
         yield _proof(number, title, escaped=escaped, shown=shown)
@@ -62,5 +64,4 @@ def _proof(number: int, title: str, *, escaped: bool, shown: bool) -> Proof:
         return Proof(number, title, ESCAPED)
     if shown:
         return Proof(number, title, HELD)
-    who = "root" if os.geteuid() else "this machine"
-    return Proof(number, title, NOT_SHOWN, f"it fails without the enclosure, too; try as {who} elsewhere")
+    return Proof(number, title, NOT_SHOWN, "here the trick fails without the enclosure, too")
