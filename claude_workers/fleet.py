@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING
 
 from claude_workers import names, paths
 from claude_workers.errors import NotFound
-from claude_workers.home.home import Home, find
 from claude_workers.model import Receipt
-from claude_workers.pool import control, homes, logs
-from claude_workers.pool import dispatch as dispatching
-from claude_workers.pool import status as reporting
-from claude_workers.pool.preflight import Order
-from claude_workers.pool.watch import Lost
-from claude_workers.pool.watch import watch as watch_pool
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from claude_workers.home.home import Home
     from claude_workers.model import LogEvent, Task, WorkerStatus
     from claude_workers.pool.dispatch import Dispatched
+    from claude_workers.pool.watch import Lost
+
+# Verbs are imported by the methods that call them: `status` is asked all day and needs few of them.
+# ruff: noqa: PLC0415
 
 
 class Fleet:
@@ -41,6 +39,8 @@ class Fleet:
 
     def init(self, *workers: str) -> list[Home]:
         """Make homes for workers, all or none."""
+        from claude_workers.pool import homes
+
         return homes.init(self.layout, [self._local(one) for one in workers])
 
     def dispatch(self, worker: str, repo: str, issue: int | None = None, prompt: str = "", **wishes: Any) -> Task:  # noqa: ANN401
@@ -53,11 +53,16 @@ class Fleet:
         `wishes` are the further fields of `Order`: expect, base, model, isolation, budget_usd,
         time_limit (seconds), max_turns, prompt_template, task_id.
         """
-        return dispatching.dispatch(self.layout, Order(self._local(worker), repo, issue, prompt, **wishes))
+        from claude_workers.pool.dispatch import dispatch
+        from claude_workers.pool.preflight import Order
+
+        return dispatch(self.layout, Order(self._local(worker), repo, issue, prompt, **wishes))
 
     def status(self, workers: Sequence[str] = ()) -> list[WorkerStatus]:
         """Return a row for each worker asked for, or for all."""
-        return reporting.status(self.layout, [self._local(one) for one in workers])
+        from claude_workers.pool.status import status
+
+        return status(self.layout, [self._local(one) for one in workers])
 
     def watch(
         self,
@@ -71,6 +76,8 @@ class Fleet:
         NotFinished when `timeout` seconds ran out; `watch.Lost` for a worker that is crashed,
         stopped, waiting or unknown and so will not end by itself.
         """
+        from claude_workers.pool.watch import Lost
+
         found = self.wait(workers, any=any, timeout=timeout)
         for one in found:
             if isinstance(one, Lost):
@@ -87,7 +94,9 @@ class Fleet:
     ) -> list[Receipt | Lost]:
         """Wait as `watch` does, returning what was lost beside the receipts; `tick` runs between looks."""
         chosen = [self._local(one) for one in workers]
-        return watch_pool(self.layout, chosen, first=any, timeout=timeout, tick=tick)
+        from claude_workers.pool.watch import watch
+
+        return watch(self.layout, chosen, first=any, timeout=timeout, tick=tick)
 
     def logs(self, worker: str, *, since: str | None = None, follow: bool = False) -> Iterator[LogEvent]:
         """Yield what a task's log shows people, from a cursor on; with `follow`, until it has ended."""
@@ -95,24 +104,37 @@ class Fleet:
 
     def events(self, worker: str, *, since: str | None = None, follow: bool = False) -> Iterator[LogEvent]:
         """Yield every line of a task's log, also those that show nothing."""
+        from claude_workers.home.home import find
+        from claude_workers.pool import logs
+
         return logs.events(find(self.layout, self._local(worker)), since=since, follow=follow)
 
     def stop(self, worker: str) -> Task:
         """Stop a worker's task; its whole tree has ended when this returns."""
+        from claude_workers.pool import control
+
         return control.stop(self.layout, self._local(worker))
 
     def restart(self, worker: str) -> Task:
         """Continue a stopped, crashed or waiting task in the same session and branch."""
+        from claude_workers.pool import control
+
         return control.restart(self.layout, self._local(worker))
 
     def reset(self, worker: str, *, discard: bool = False) -> Receipt | None:
         """Free a worker whose task will not go on; its work is kept first."""
+        from claude_workers.pool import homes
+
         return homes.reset(self.layout, self._local(worker), discard=discard)
 
     def refresh(self, worker: str) -> list[str]:
         """Render a home's templates and credentials again; return what changed."""
+        from claude_workers.pool import homes
+
         return homes.refresh(self.layout, self._local(worker))
 
     def remove(self, worker: str, *, discard: bool = False) -> None:
         """Delete a home; refused while it holds work that is kept nowhere else."""
+        from claude_workers.pool import homes
+
         homes.remove(self.layout, self._local(worker), discard=discard)

@@ -100,12 +100,12 @@ def table(rows: list[list[str]], columns: int, *, styles: dict[int, list[str]] |
     `styles` gives, by column, ready-coloured texts to show instead of the plain ones.
     """
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    used = sum(widths) + 2 * len(widths)
     lines = []
     for number, row in enumerate(rows):
-        used = sum(widths) + 2 * len(widths)
         cells = []
         for index, size in enumerate(widths):
-            shown = (styles or {}).get(index, [one[index] for one in rows])[number]
+            shown = styles[index][number] if styles and index in styles else row[index]
             cells.append(shown + " " * (size - len(row[index])))
         last = row[-1]
         space = max(columns - used, 8)

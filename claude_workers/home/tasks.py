@@ -12,6 +12,8 @@ from claude_workers.model import SCHEMA, Progress, Receipt, Task
 from claude_workers.names import plain_word
 from claude_workers.process.identity import Identity, Liveness, probe
 
+# Beside a task's records while a person asks its runner to stop: without it, a SIGTERM is the host's.
+STOP_FILE = "stop"
 STATES = frozenset({"busy", "stopped", "waiting"})
 
 

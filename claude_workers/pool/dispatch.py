@@ -20,7 +20,6 @@ from claude_workers.names import task_branch
 from claude_workers.pool import leave, preflight
 from claude_workers.process.identity import Identity, current, probe
 from claude_workers.process.spawn import spawn_detached
-from claude_workers.workspace import upstream
 
 if TYPE_CHECKING:
     from claude_workers.model import Repository
@@ -167,7 +166,7 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
 def _branch(home: Home, order: Order, ready: Ready, task_id: str) -> str:
     """Return the branch to work in: this home's own open change, or the next free name."""
     wanted = task_branch(home.worker, order.issue, task_id)
-    taken = upstream.look(ready.repository).branches
+    taken = ready.branches
     name, number = wanted, 1
     while name in taken:
         change = ready.forge.open_change(name)

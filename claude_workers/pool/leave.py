@@ -11,7 +11,6 @@ from claude_workers.home import tasks
 from claude_workers.process.identity import Identity, boot_id, probe, send
 from claude_workers.process.tree import end_tree, wait_gone
 from claude_workers.runner.finish import finish
-from claude_workers.runner.life import STOP_FILE
 from claude_workers.runner.run import Run
 from claude_workers.runner.work import rescue
 
@@ -80,7 +79,7 @@ def stop(home: Home) -> Task:
 
 
 def _stop_runner(home: Home, task: Task, runner: Identity) -> None:
-    files.write_atomic(home.run(task.task_id) / STOP_FILE, clock.now())
+    files.write_atomic(home.run(task.task_id) / tasks.STOP_FILE, clock.now())
     send(runner, signal.SIGTERM)
     if wait_gone([runner], _GRACE):
         left = end_tree(runner, grace=0.0, marker=f"CLAUDE_WORKERS_TASK={task.task_id}")

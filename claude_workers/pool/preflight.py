@@ -61,6 +61,7 @@ class Ready:
     model: str | None
     options: Json
     disk_short: str
+    branches: dict[str, str]
 
 
 def repository_of(layout: Layout, text: str) -> Repository:
@@ -100,7 +101,7 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
             raise BadInput(f"issue {order.issue} is closed", "reopen it, or name an open one")
     return Ready(
         repository, forge, _expectation(order, settings), isolation, base,
-        order.model or settings.model, options, disk_short(layout, settings),
+        order.model or settings.model, options, disk_short(layout, settings), remote.branches,
     )  # fmt: skip
 
 
@@ -164,22 +165,23 @@ def check_home(home: Home) -> None:
 
 def author(settings: config.Settings) -> dict[str, str]:
     """Return whom the agents' commits name: configured, the operator's git identity, or a default."""
+    own = _operators() if not (settings.git_name and settings.git_email) else {}
     return {
-        "name": settings.git_name or _operators("user.name") or "Claude Worker",
-        "email": settings.git_email or _operators("user.email") or "worker@localhost",
+        "name": settings.git_name or own.get("user.name") or "Claude Worker",
+        "email": settings.git_email or own.get("user.email") or "worker@localhost",
     }
 
 
-def _operators(key: str) -> str:
+def _operators() -> dict[str, str]:
+    """Return what the operator's own git configuration says of him."""
+    argv = ["git", "config", "--global", "--get-regexp", r"^user\.(name|email)$"]
     try:
-        done = subprocess.run(
-            ["git", "config", "--global", "--get", key], capture_output=True, text=True, check=False, timeout=10
-        )
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
     except FileNotFoundError as error:
         raise Refused("git is not on PATH", "install it: apt-get install git") from error
     except subprocess.TimeoutExpired:
-        return ""
-    return done.stdout.strip()
+        return {}
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
 
 
 def disk_short(layout: Layout, settings: config.Settings) -> str:

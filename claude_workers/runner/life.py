@@ -33,7 +33,6 @@ _VERBS: dict[str, Callable[[Run], str | None]] = {
 _FIRST = "preparing"
 # While these run, a request to stop waits: they are short, and half of one helps nobody.
 _UNINTERRUPTED = frozenset({"publishing"})
-STOP_FILE = "stop"
 
 
 def main(layout: Layout, worker: str, task_id: str) -> None:
@@ -50,7 +49,7 @@ def main(layout: Layout, worker: str, task_id: str) -> None:
         home, task, pid=me.pid, pid_start=me.start, boot_id=me.boot, state="busy", extra=extra,
         started_at=task.started_at or clock.now(), wait_for=None, wait_until=None, reason="",
     )  # fmt: skip
-    files.remove_tree(home.run(task_id) / STOP_FILE)
+    files.remove_tree(home.run(task_id) / tasks.STOP_FILE)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     spawn.report(report, {"pid": me.pid, "start": me.start, "boot": me.boot})
@@ -120,7 +119,7 @@ def _park(run: Run, parked: Parked) -> None:
 def _stopped(run: Run) -> None:
     """Leave the task as it is, its work kept: stopped by a person, or waiting for the machine's return."""
     unsaved = rescue(run)
-    asked = (run.folder / STOP_FILE).exists()
+    asked = (run.folder / tasks.STOP_FILE).exists()
     reason = "stopped by a person" if asked else "host stopping"
     if unsaved:
         reason += f"; the work could not be rescued: {unsaved}"

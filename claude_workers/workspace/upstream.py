@@ -104,11 +104,14 @@ def mirror(layout: Layout, repository: Repository) -> Path:
     path = bare(layout, repository)
     lock = layout.locks / f"repo-{path.name}"
     with files.locked(lock, _LOCK_WAIT, f"{repository.name} is being fetched by another task"):
+        whole: tuple[str, ...] = ()
         if not (path / "HEAD").exists():
             files.make_private(path)
             git.run("init", "--quiet", "--bare", str(path))
+            # The first pack is kept as it came: unpacking few but large objects takes longer than fetching them.
+            whole = ("-c", "fetch.unpackLimit=1")
         specs = ("+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*")
-        git.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", repository.url, *specs, at=path)
+        git.run(*whole, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", repository.url, *specs, at=path)
     return path
 
 

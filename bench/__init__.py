@@ -1,0 +1,1 @@
+"""The benchmarks: ratios measured within one run, never timed assertions."""
