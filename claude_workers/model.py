@@ -66,6 +66,11 @@ class Issue(Record):
     labels: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
 
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """Build the issue with its comments."""
+        return super().from_json({**data, "comments": [Comment.from_json(one) for one in data.get("comments", [])]})
+
 
 @dataclass(frozen=True)
 class Task(Record):

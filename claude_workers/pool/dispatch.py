@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
 from claude_workers.errors import BadInput, WorkerBusy, WorkersError
+from claude_workers.forge.choose import forge_of
 from claude_workers.home import tasks
 from claude_workers.home.home import Home, find
 from claude_workers.model import Receipt, Task
@@ -126,6 +127,10 @@ def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
         raise WorkerBusy(f"worker {home.worker} was taken this moment", "dispatch another worker")
     with contextlib.ExitStack() as undo:
         undo.callback(home.task_file.unlink, missing_ok=True)
+        undo.callback(files.remove_tree, home.run(task.task_id))
+        folder = files.make_private(home.run(task.task_id))
+        if ready.issue:
+            files.write_atomic(folder / "issue.json", files.to_text(ready.issue.to_json()))
         ready.forge.claim(task)
         undo.callback(ready.forge.release, task, proposed=False)
         if task.issue:
@@ -141,6 +146,7 @@ def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
 
 def _new_task(home: Home, order: Order, ready: Ready) -> Task:
     task_id = order.task_id or str(uuid.uuid4())
+    branch, continues = _branch(home, order, ready, task_id)
     me = current()
     return Task(
         task_id=task_id,
@@ -149,7 +155,7 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
         issue=order.issue,
         prompt=order.prompt,
         expect=ready.expect,
-        branch=_branch(home, order, ready, task_id),
+        branch=branch,
         base=ready.base,
         model=ready.model,
         session_id=str(uuid.uuid4()),
@@ -158,23 +164,23 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
         dispatched_at=clock.now(),
         updated_at=clock.now(),
         isolation=ready.isolation,
-        options={**ready.options, "label": f"worker:{home.worker}"},
+        options={**ready.options, "label": f"worker:{home.worker}", "continues": continues},
         extra={"dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}},
     )
 
 
-def _branch(home: Home, order: Order, ready: Ready, task_id: str) -> str:
-    """Return the branch to work in: this home's own open change, or the next free name."""
+def _branch(home: Home, order: Order, ready: Ready, task_id: str) -> tuple[str, bool]:
+    """Return the branch to work in, and whether it is this home's own open change: else a free name."""
     wanted = task_branch(home.worker, order.issue, task_id)
     taken = ready.branches
     name, number = wanted, 1
     while name in taken:
         change = ready.forge.open_change(name)
         if change and change.worker == home.worker and change.head == taken[name]:
-            return name
+            return name, True
         number += 1
         name = f"{wanted}-{number}"
-    return name
+    return name, False
 
 
 def start_runner(home: Home, task: Task) -> None:
@@ -186,11 +192,18 @@ def start_runner(home: Home, task: Task) -> None:
     said = spawn_detached(argv, kept, folder / "runner.log")
     runner = Identity(int(str(said["pid"])), int(str(said["start"])), str(said["boot"]))
     if probe(runner).dead and tasks.receipt(home, task.task_id) is None:
-        raise WorkersError("the runner died at once", f"see {folder / 'runner.log'}")
+        raise WorkersError("the runner died at once", "claude-workers doctor")
 
 
 def continue_task(home: Home, task: Task) -> Task:
-    """Start a new attempt at a stopped, crashed or waiting task; the caller holds the worker's lock."""
+    """Start a new attempt at a stopped, crashed or waiting task; the caller holds the worker's lock.
+
+    Its issue is claimed again: a dispatch that was killed halfway may not have come to that.
+    """
+    forge = forge_of(home.layout, task.repository)
+    forge.claim(task)
+    if task.issue:
+        forge.label(task.issue, add=(str(task.options.get("label") or f"worker:{home.worker}"),))
     me = current()
     starter = {**task.extra, "dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}}
     again = tasks.save(

@@ -22,7 +22,7 @@ from claude_workers.workspace import upstream
 if TYPE_CHECKING:
     from claude_workers.forge.seam import Forge
     from claude_workers.home.home import Home
-    from claude_workers.model import Json
+    from claude_workers.model import Issue, Json
     from claude_workers.paths import Layout
 
 EXPECTATIONS = ("change", "answer", "either")
@@ -62,6 +62,7 @@ class Ready:
     options: Json
     disk_short: str
     branches: dict[str, str]
+    issue: Issue | None
 
 
 def repository_of(layout: Layout, text: str) -> Repository:
@@ -95,13 +96,13 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
     forge = forge_of(layout, repository)
     remote = upstream.look(repository)
     base = upstream.base_branch(repository, remote, order.base or settings.base)
-    if order.issue is not None:
-        issue = forge.issue(order.issue)
-        if issue.state != "open":
-            raise BadInput(f"issue {order.issue} is closed", "reopen it, or name an open one")
+    issue = forge.issue(order.issue) if order.issue is not None else None
+    if issue and issue.state != "open":
+        raise BadInput(f"issue {issue.number} is closed", "reopen it, or name an open one")
     return Ready(
         repository, forge, _expectation(order, settings), isolation, base,
         order.model or settings.model, options, disk_short(layout, settings), remote.branches,
+        issue,
     )  # fmt: skip
 
 

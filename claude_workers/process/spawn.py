@@ -65,9 +65,11 @@ def spawn_detached(argv: Sequence[str], env: dict[str, str], log: Path, timeout:
         line = _first_line(reader, timeout)
     finally:
         os.close(reader)
-    child.wait(timeout)
     if not line:
-        raise WorkersError(f"the runner did not start: {_last_line(log)}", f"see {log}")
+        child.kill()
+    child.wait()
+    if not line:
+        raise WorkersError(f"the runner did not start: {_last_line(log)}", "claude-workers doctor")
     answer: dict[str, object] = json.loads(line)
     return answer
 

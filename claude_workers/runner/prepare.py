@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from claude_workers import config, files
 from claude_workers.errors import WorkersError
 from claude_workers.home import provision, templates
+from claude_workers.model import Issue
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Run
 from claude_workers.workspace import clone, upstream
-
-if TYPE_CHECKING:
-    from claude_workers.model import Issue
 
 _GUIDES = ("AGENTS.md", "CLAUDE.md")
 
@@ -42,8 +39,8 @@ def _begin(run: Run) -> None:
     base = upstream.tip(run.bare, branch)
     if base is None:
         raise Ended("failed", f"{branch} vanished from {run.repository.name} while it was fetched")
-    own = run.forge.open_change(run.task.branch)
-    start = upstream.tip(run.bare, run.task.branch) if own else None
+    continues = run.task.options.get("continues")
+    start = upstream.tip(run.bare, run.task.branch) if continues else None
     run.observe(base_branch=branch, base=base, start=start or base)
     run.say(f"starting from {branch} at {base[:12]}" + (", continuing the open change" if start else ""))
 
@@ -79,10 +76,10 @@ def _clear_temporary(run: Run) -> None:
 
 
 def _write_inputs(run: Run) -> None:
-    issue = run.forge.issue(run.task.issue) if run.task.issue else None
+    recorded = files.read_json(run.path("issue.json"))
+    issue = Issue.from_json(recorded) if recorded else None
     if issue:
         files.write_atomic(run.path("issue.md"), issue_text(run, issue))
-        files.write_atomic(run.path("issue.json"), files.to_text(issue.to_json()))
     files.write_atomic(run.path("prompt.md"), prompt_text(run, issue))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from claude_workers import clock, config, credentials, files
 from claude_workers.agent import stream
-from claude_workers.forge.choose import forge_of
 from claude_workers.home import tasks
 from claude_workers.workspace import upstream
 from claude_workers.workspace.clone import Cargo
@@ -18,6 +19,7 @@ from claude_workers.workspace.clone import Cargo
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from claude_workers.forge.seam import Forge
     from claude_workers.home.home import Home
     from claude_workers.model import Task
 
@@ -58,13 +60,19 @@ class Run:
         self.clone = home.clone(self.repository)
         self.folder = home.run(task.task_id)
         self.settings = self._settings()
-        self.forge = forge_of(home.layout, self.repository)
         self.secrets = credentials.read_env(home.env_file)
         self.progress = tasks.progress(home, task.task_id)
         self.message: str | None = None
         self._saved = 0.0
         self._unsaved = False
         self._stream = self._open_stream()
+
+    @functools.cached_property
+    def forge(self) -> Forge:
+        """The forge, first asked when the agent is done: its library stays out of memory till then."""
+        from claude_workers.forge.choose import forge_of  # noqa: PLC0415
+
+        return forge_of(self.home.layout, self.repository)
 
     @property
     def kept(self) -> str:
@@ -108,7 +116,10 @@ class Run:
         self.write_line(json.dumps(event, ensure_ascii=False).encode())
 
     def save(self, **changes: Any) -> None:  # noqa: ANN401
-        """Replace the task file with these changes in it."""
+        """Replace the task file with these changes in it; exit when it was taken from this runner."""
+        if not self.home.task_file.exists():
+            # A dispatch that gave this runner up has undone the claim: writing would bring it back.
+            sys.exit(f"task {self.task.task_id} was taken away")
         self.task = tasks.save(self.home, self.task, **changes)
 
     def observe(self, *, now: bool = True, **changes: Any) -> None:  # noqa: ANN401

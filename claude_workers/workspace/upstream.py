@@ -6,12 +6,12 @@ may name their objects) and `refs/work/<worker>/<task>/*` (what agents made).
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from claude_workers import files
 from claude_workers.errors import BadInput, NotFound, Refused
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LOCK_WAIT = 1800.0
 _LOOK = 60.0
 _PUSHES = 5
+_LONGEST = 200  # a file's name may have 255 bytes
 _PUSH_PAUSE = 1.0
 ZERO = "0" * 40
 
@@ -94,9 +95,13 @@ def base_branch(repository: Repository, remote: Remote, wanted: str | None) -> s
 
 
 def bare(layout: Layout, repository: Repository) -> Path:
-    """Return where our bare repository of an upstream stands; names that look alike stay apart."""
-    digest = hashlib.sha256(repository.url.encode()).hexdigest()[:8]
-    return layout.repositories / f"{plain_word(repository.name.replace('/', '-'))}-{digest}.git"
+    """Return where our bare repository of an upstream stands: no two addresses share one."""
+    name = quote(repository.url.removeprefix("https://").removesuffix(".git"), safe="")
+    if len(name) > _LONGEST:
+        import hashlib  # noqa: PLC0415  OpenSSL in every runner's memory, for the rarest of paths
+
+        name = name[-_LONGEST // 2 :] + hashlib.sha256(name.encode()).hexdigest()
+    return layout.repositories / f"{name}.git"
 
 
 def mirror(layout: Layout, repository: Repository) -> Path:
