@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -35,7 +36,8 @@ def _written(path: Path, text: str, mode: int) -> str:
     """Write `text` to a new temporary file beside `path`, flushed to disk; return its name."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        # An agent's words may hold what is no text (lone surrogates): they must not stop the writing.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
             stream.write(text)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
@@ -131,31 +133,36 @@ def _read_regular(handle: int, name: str, limit: int) -> str:
 
 
 def make_private(folder: Path) -> Path:
-    """Create a folder that only its owner can enter, parents included."""
+    """Create a folder that only its owner can enter, parents included; one that is there is made so."""
     try:
         folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+        if not folder.is_symlink():
+            folder.chmod(PRIVATE_DIR)
     except OSError as error:
         raise cannot_write(folder, error) from error
     return folder
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a folder and all below it, following no link; a missing one is fine."""
+    """Delete a folder and all below it, following no link; a missing one is fine.
+
+    An agent may leave folders without permissions, or deeper than Python's own deletion can go:
+    what that cannot delete, chmod(1) and rm(1) can.
+    """
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
         return
-
-    def unlock(_function: object, name: str, _error: object) -> None:
-        # A build may leave read-only folders behind (Go's module cache does).
-        os.chmod(os.path.dirname(name), PRIVATE_DIR)
-        if os.path.isdir(name) and not os.path.islink(name):
-            os.chmod(name, PRIVATE_DIR)
-            shutil.rmtree(name)
-        else:
-            os.unlink(name)
-
-    if folder.exists():
-        shutil.rmtree(folder, onerror=unlock)
+    try:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    except (OSError, RecursionError):
+        subprocess.run(["chmod", "-R", "u+rwX", "--", folder], capture_output=True, check=False)
+        done = subprocess.run(["rm", "-rf", "--", folder], capture_output=True, text=True, check=False)
+        if done.returncode != 0 or os.path.lexists(folder):
+            said = done.stderr.strip().splitlines()
+            raise WorkersError(
+                f"{folder} cannot be deleted: {said[-1] if said else 'unknown'}", "delete it by hand"
+            ) from None
 
 
 @contextlib.contextmanager

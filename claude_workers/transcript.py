@@ -40,7 +40,7 @@ def todos(claude: Path, list_id: str) -> Todos:
             continue
         try:
             data = json.loads(files.read_inside(claude, f"tasks/{list_id}/{name}", _SMALL) or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(data, dict):
             states.append(data.get("status"))

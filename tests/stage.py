@@ -54,8 +54,8 @@ class Stage:
         (folder / "config.toml").write_text(text, encoding="utf-8")
 
     def bare(self) -> Path:
-        """Return our bare repository of the toy one."""
-        [found] = self.fleet.layout.repositories.glob("*.git")
+        """Return our store of what agents made of the toy repository."""
+        [found] = self.fleet.layout.repositories.glob("*.made.git")
         return found
 
     def until(self, seen: Callable[[WorkerStatus], object]) -> WorkerStatus:

@@ -12,13 +12,16 @@ _ARGUMENTS = ("command", "file_path", "pattern", "url", "query", "subject", "des
 
 def parse(line: bytes) -> dict[str, Any] | None:
     """Return an event of the agent's; None for a line that is none, or that pretends to be ours."""
+    event = _loaded(line)
+    return event if event is not None and event["type"] != OURS else None
+
+
+def _loaded(line: bytes) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str) or event["type"] == OURS:
-        return None
-    return event
+    return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 
 
 def blocks(event: dict[str, Any]) -> list[dict[str, Any]]:
@@ -68,8 +71,17 @@ def tokens(usage: object) -> int:
     return sum(value for name in names if isinstance(value := usage.get(name), int))
 
 
+def plain(text: str) -> str:
+    """Return a text without what would act on a terminal."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+
+
 def rendered(event: dict[str, Any]) -> list[tuple[str, str]]:
     """Return an event as (kind, text) lines for people; [] when there is nothing to show."""
+    return [(kind, plain(text)) for kind, text in _rendered(event)]
+
+
+def _rendered(event: dict[str, Any]) -> list[tuple[str, str]]:
     kind = event.get("type")
     if kind == OURS:
         return [("runner", str(event.get("text", "")))]
@@ -104,8 +116,5 @@ def _results(event: dict[str, Any]) -> list[tuple[str, str]]:
 
 def ours(line: bytes) -> dict[str, Any] | None:
     """Return an event of the runner's own; None for any other line."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and event.get("type") == OURS else None
+    event = _loaded(line)
+    return event if event is not None and event["type"] == OURS else None

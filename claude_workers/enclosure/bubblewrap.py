@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 _KERNEL_READ_ONLY = ("sys", "fs", "sysrq-trigger", "bus", "irq", "acpi", "scsi")
 _KERNEL_MASKED = ("kcore", "keys", "key-users", "timer_list", "sched_debug", "latency_stats", "kmsg", "kallsyms")
+# Where machines keep secrets beside what everybody reads, and how deep they are looked for.
+_WITH_SECRETS = (("/etc", 5), ("/opt", 2), ("/usr/local", 2))
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 
-def system_mounts() -> tuple[str, ...]:
-    """Return the options that show the system read-only, secrets of /etc masked as they are this moment."""
+def system_mounts() -> list[str]:
+    """Return the options that show the system read-only, as it is this moment, without its secrets."""
     options: list[str] = []
     for name in SYSTEM:
         path = Path(name)
@@ -34,24 +36,38 @@ def system_mounts() -> tuple[str, ...]:
             options += ["--symlink", os.readlink(path), name]
         elif path.is_dir():
             options += ["--ro-bind", name, name]
-    return (*options, "--ro-bind", "/etc", "/etc", *_masks(Path("/etc")))
+    for name, depth in _WITH_SECRETS:
+        if os.path.isdir(name) and not os.path.islink(name):
+            shown = _shown(name, depth)
+            if shown is None:
+                options += ["--ro-bind", name, name]
+            else:
+                options += ["--tmpfs", name, *shown, "--remount-ro", name]
+    return options
 
 
-def _masks(folder: Path) -> list[str]:
-    """Return the options that hide what the folder's modes keep from other users."""
+def _shown(folder: str, depth: int) -> list[str] | None:
+    """Return the options that show what of a folder everybody may read; None when that is all of it.
+
+    A secret is never bound and masked: a mask is gone when the file under it is replaced outside.
+    """
     options: list[str] = []
-    for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+    secret = False
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda one: one.name)
+    for entry in found:
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISLNK(mode):
-            continue
-        if stat.S_ISDIR(mode):
-            if mode & stat.S_IROTH and mode & stat.S_IXOTH:
-                options += _masks(Path(entry.path))
-            else:
-                options += ["--tmpfs", entry.path]
-        elif not mode & stat.S_IROTH:
-            options += ["--ro-bind", "/dev/null", entry.path]
-    return options
+            options += ["--symlink", os.readlink(entry.path), entry.path]
+        elif stat.S_ISDIR(mode) and mode & stat.S_IROTH and mode & stat.S_IXOTH:
+            below = _shown(entry.path, depth - 1) if depth else None
+            options += ["--ro-bind", entry.path, entry.path] if below is None else ["--dir", entry.path, *below]
+            secret |= below is not None
+        elif stat.S_ISREG(mode) and mode & stat.S_IROTH:
+            options += ["--ro-bind", entry.path, entry.path]
+        else:
+            secret = True
+    return options if secret else None
 
 
 @functools.cache
@@ -89,6 +105,12 @@ def base_options(*, nested: bool, own_network: bool) -> list[str]:
     for folder in ("/tmp", "/run", "/var/tmp"):  # noqa: S108  these are the enclosure's own
         options += ["--tmpfs", folder]
     return options
+
+
+def hidden_options(hidden: Iterable[Path]) -> list[str]:
+    """Return the options that cover private folders that lie where the system is shown."""
+    inside = [path for path in hidden if any(path.is_relative_to(one) for one in SYSTEM) and path.is_dir()]
+    return [word for path in sorted(inside) for word in ("--tmpfs", str(path))]
 
 
 def home_options(

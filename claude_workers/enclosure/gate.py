@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _HEAD_LIMIT = 64 << 10
 _PATIENCE = 30.0
 _CHUNK = 64 << 10
+_CONNECTIONS = 200
+_BLOCKED, _NAME = 200, 260
 _STACK = 256 << 10
 
 
@@ -31,6 +33,8 @@ class Gate:
         self._rules = rules
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
+        # The runner's own handles must not run out, whatever goes on inside.
+        self._places = threading.Semaphore(_CONNECTIONS)
         self.blocked: dict[str, int] = {}
 
     def serve(self, listeners: list[socket.socket]) -> None:
@@ -54,12 +58,15 @@ class Gate:
                 client, _ = listener.accept()
             except OSError:
                 return
+            self._places.acquire()
             threading.Thread(target=self._guarded, args=(handler, client), daemon=True).start()
 
-    @staticmethod
-    def _guarded(handler: Callable[[socket.socket], None], client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            handler(client)
+    def _guarded(self, handler: Callable[[socket.socket], None], client: socket.socket) -> None:
+        try:
+            with client, contextlib.suppress(OSError, UnicodeError):
+                handler(client)
+        finally:
+            self._places.release()
 
     def _forward(self, port: int) -> Callable[[socket.socket], None]:
         def handle(client: socket.socket) -> None:
@@ -67,6 +74,11 @@ class Gate:
                 _splice(client, upstream)
 
         return handle
+
+    def _remember(self, place: str) -> None:
+        with self._lock:
+            if place in self.blocked or len(self.blocked) < _BLOCKED:
+                self.blocked[place] = self.blocked.get(place, 0) + 1
 
     def _proxy(self, client: socket.socket) -> None:
         client.settimeout(_PATIENCE)
@@ -80,8 +92,7 @@ class Gate:
             place = self._rules.address(host, port)
             upstream = socket.create_connection(place, _PATIENCE)
         except Blocked as reason:
-            with self._lock:
-                self.blocked[f"{host}:{port}"] = self.blocked.get(f"{host}:{port}", 0) + 1
+            self._remember(f"{host}:{port}"[:_NAME])
             _answer(client, 403, f"{reason}; the operator allows it with allowed_domains")
             return
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from claude_workers import files
-from claude_workers.enclosure import bubblewrap, toolchain
+from claude_workers.enclosure import bubblewrap, seccomp, toolchain
 from claude_workers.enclosure.gate import Gate
 from claude_workers.errors import WorkersError
 from claude_workers.process.identity import Identity, identify, send
@@ -34,7 +35,8 @@ _TRIES = 3
 class Enclosure:
     """What one program may see: `env` whole, folders by list, `rules` None for an open network.
 
-    Paths are the same inside and outside. `rendered` files are written fresh into the home.
+    Paths are the same inside and outside. `hidden` are private folders that must not show even where
+    the system does. `rendered` files are written fresh into the home.
     """
 
     level: str
@@ -45,6 +47,7 @@ class Enclosure:
     readable: tuple[Path, ...] = ()
     rendered: dict[Path, str] = field(default_factory=dict)
     rules: Rules | None = None
+    hidden: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -91,7 +94,11 @@ class Launched:
             raise WorkersError(f"pid {left[0].pid} could not be ended", "look at it with ps and end it by hand")
 
     def close(self) -> None:
-        """Let go of the gate."""
+        """Let go of the gate and of the streams."""
+        for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
+            if stream:
+                with contextlib.suppress(OSError, ValueError):
+                    stream.close()
         if self.gate:
             self.gate.close()
 
@@ -147,12 +154,17 @@ def _launch_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict
 def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[str, int | IO[bytes]]) -> Launched:
     ours, theirs = socket.socketpair()
     reader, writer = os.pipe()
-    rendered = {path: _in_memory(text) for path, text in enclosure.rendered.items()}
+    rendered = {path: _in_memory(text.encode()) for path, text in enclosure.rendered.items()}
     try:
         env, inner = _inside(program, enclosure, theirs.fileno())
         options = bubblewrap.base_options(nested=enclosure.level == "double", own_network=enclosure.rules is not None)
+        options += bubblewrap.hidden_options(enclosure.hidden)
         options += bubblewrap.home_options(enclosure.home, enclosure.writable, enclosure.readable, rendered)
         argv = bubblewrap.command(options, writer, enclosure.cwd, inner)
+        filtered = seccomp.program()
+        if filtered:
+            rendered[Path("seccomp")] = _in_memory(filtered)
+            options += ["--seccomp", str(rendered[Path("seccomp")])]
         passed = [theirs.fileno(), writer, *rendered.values()]
         popen = subprocess.Popen(argv, env=env, pass_fds=passed, **streams)  # type: ignore[call-overload]
     except FileNotFoundError:
@@ -167,9 +179,9 @@ def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[st
     return _taken_over(popen, enclosure.rules, ours, reader)
 
 
-def _in_memory(text: str) -> int:
+def _in_memory(content: bytes) -> int:
     handle = os.memfd_create("rendered")
-    os.write(handle, text.encode())
+    os.write(handle, content)
     os.lseek(handle, 0, os.SEEK_SET)
     return handle
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from claude_workers.errors import BadInput
 
 _HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]+\]")
+_TUNNELS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "fec0::/10")))
 DEFAULT_PORTS = frozenset({80, 443})
 
 
@@ -71,9 +72,16 @@ class Rules:
         # An operator who lists a host by name and port means it, private or not.
         explicit = any(one.host == host and (one.port == port or _is_address(host)) for one in named)
         for *_, place in found:
-            if explicit or ipaddress.ip_address(str(place[0]).partition("%")[0]).is_global:
+            if explicit or _is_public(str(place[0]).partition("%")[0]):
                 return str(place[0]), port
         raise Blocked(f"{host}:{port} leads to a private address")
+
+
+def _is_public(text: str) -> bool:
+    """Tell whether an address is the open Internet's, and no tunnel's or translator's to elsewhere."""
+    address = ipaddress.ip_address(text)
+    tunnelled = any(address in net for net in _TUNNELS if net.version == address.version)
+    return address.is_global and not address.is_multicast and not tunnelled
 
 
 def _is_address(host: str) -> bool:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt")
 # Version managers: a folder of public software that its tools need as a whole.
 _MANAGERS = frozenset({".pyenv", ".nvm", ".rbenv", ".asdf", ".volta", ".bun", ".deno", ".rustup"})
+# Never shown, wherever a PATH or a link may lead.
+_PRIVATE_NAMES = frozenset(
+    {".ssh", ".aws", ".azure", ".gnupg", ".config", ".docker", ".kube", ".claude", ".password-store", ".mozilla"}
+)
 _BESIDE_BIN = ("bin", "lib", "lib64", "libexec", "include")
 _LINKS = 500
 
@@ -45,7 +49,7 @@ class Toolchain:
 
     def _would_show_private(self, path: Path) -> bool:
         real = Path(os.path.realpath(path))
-        inside = any(real.is_relative_to(one) for one in self._private)
+        inside = any(real.is_relative_to(one) for one in self._private) or bool(_PRIVATE_NAMES & set(real.parts))
         return inside or any(one.is_relative_to(real) for one in (self._home, *self._private))
 
     def add_path(self, variable: str) -> None:
@@ -66,11 +70,11 @@ class Toolchain:
 
     def add_interpreter(self) -> None:
         """Show the Python this runs on."""
-        self.add(Path(os.path.realpath(sys.base_prefix)))
+        self._add_prefix(Path(os.path.realpath(sys.base_prefix)) / "bin")
         self.add(INSIDE)
 
     def _add_bin(self, folder: Path) -> None:
-        if not folder.is_dir():
+        if not folder.is_dir() or self._would_show_private(folder):
             return
         manager = [one for one in (folder, *folder.parents) if one.name in _MANAGERS]
         if manager:
@@ -91,12 +95,14 @@ class Toolchain:
             self.add(folder.parent / "pyvenv.cfg")
 
     def _add_install(self, real: Path) -> None:
-        if not real.exists() or _in_system(real):
+        """Show what a linked program was installed with: a prefix, a package, else the one file."""
+        if not real.is_file() or _in_system(real):
             return
+        package = [one for one in real.parents if one.parent.name == "node_modules"]
         if real.parent.name == "bin":
             self._add_prefix(real.parent)
         else:
-            self.add(real if self._would_show_private(real.parent) else real.parent)
+            self.add(package[-1] if package else real)
 
 
 def python_inside() -> str:

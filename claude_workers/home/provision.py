@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _FOLDERS = (".claude", "completed", "github", "tmp", "runs")
 # What of .claude/ outlives a task; everything else is made anew before each attempt.
-_SURVIVING = frozenset({"projects", "tasks", "todos", ".credentials.json", "settings.json", "CLAUDE.md"})
+_FOLDERS_KEPT = frozenset({"projects", "tasks", "todos"})
+_SURVIVING = _FOLDERS_KEPT | {".credentials.json", "settings.json", "CLAUDE.md"}
 # Kinds Claude Code insists on: with a wrong one it drops the whole file without a word and runs open.
 _SETTINGS_KINDS: dict[str, type] = {"permissions": dict, "sandbox": dict, "env": dict, "hooks": dict, "model": str}
 
@@ -107,19 +108,21 @@ def _write(folder: Path, content: dict[str, str]) -> None:
         files.write_atomic(folder / name, text)
 
 
-def clean_claude(home: Home) -> None:
-    """Remove from .claude/ what one task could say to the next."""
+def clean_claude(home: Home, *, login: bool) -> None:
+    """Remove from .claude/ what one task could say to the next, and a login that is not the home's own."""
+    files.make_private(home.claude)
     for entry in _entries(home.claude):
-        if entry.name not in _SURVIVING or entry.is_symlink():
+        kept = entry.name in _SURVIVING and not entry.is_symlink() and entry.is_dir() == (entry.name in _FOLDERS_KEPT)
+        if not kept or (entry.name == ".credentials.json" and not login):
             files.remove_tree(entry)
     for project in _entries(home.claude / "projects"):
         if project.is_symlink() or not project.is_dir():
             files.remove_tree(project)
             continue
-        for one in _entries(project):
+        for one in _entries(files.make_private(project)):
             if one.suffix != ".jsonl" or one.is_symlink() or not one.is_file():
                 files.remove_tree(one)
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [Path(one.path) for one in os.scandir(folder)] if folder.is_dir() else []
+    return [Path(one.path) for one in os.scandir(files.make_private(folder))] if folder.is_dir() else []

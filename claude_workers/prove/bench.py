@@ -115,7 +115,7 @@ def bench(layout: Layout, isolation: str) -> Iterator[Bench]:
             "PY": python_inside(),
             "OWN": str(run.home.path),
             "OTHER": str(other.path),
-            "BARE": str(run.bare),
+            "BARE": str(run.mirror),
             "PORT": str(listener.port),
             **canaries,
         }

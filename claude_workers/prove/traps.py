@@ -74,7 +74,7 @@ def _git_ours(bench: Bench) -> bool:
 
 
 def _carry(bench: Bench) -> None:
-    scripts = inside.Scripts(inside.agent_enclosure(bench.run), bench.run.home.path)
+    scripts = inside.Scripts(inside.carry_enclosure(bench.run))
     clone.carry(scripts, bench.run.cargo())
 
 
@@ -90,7 +90,7 @@ def _gitfile_ours(bench: Bench) -> bool:
         _carry(bench)
     except WorkersError:
         return False
-    return _has_secret(bench, bench.run.bare)
+    return _has_secret(bench, bench.run.store)
 
 
 def _gitfile_naive(bench: Bench) -> bool:
@@ -134,7 +134,7 @@ def _rules_there(bench: Bench) -> bool:
 
 
 def _rules_ours(bench: Bench) -> bool:
-    provision.clean_claude(bench.run.home)
+    provision.clean_claude(bench.run.home, login=False)
     return _rules_there(bench)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
+from claude_workers.agent.stream import one_line
 from claude_workers.errors import WorkersError
 from claude_workers.home import tasks
 from claude_workers.model import Progress, Receipt
@@ -116,5 +117,6 @@ def receipt_text(seen: Progress) -> str:
 
 
 def _list(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_LISTED])
+    plain = [one_line(name, 200).replace("`", "'") for name in names[:_LISTED]]
+    shown = ", ".join(f"`{name}`" for name in plain)
     return shown + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")

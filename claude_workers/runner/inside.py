@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import selectors
 import subprocess
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from claude_workers import credentials, files, paths
 from claude_workers.agent import command, reach
 from claude_workers.enclosure.launch import ENCLOSED, Enclosure, launch
+from claude_workers.enclosure.rules import Rules
 from claude_workers.enclosure.toolchain import INSIDE, Toolchain, tool_variables
 from claude_workers.errors import BadInput, WorkersError
 
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
     from claude_workers.runner.run import Run
 
 _INPUTS = ("prompt.md", "issue.md", "issue.json", "pins.json")
-_SCRIPT_LIMIT = 1800.0
+_SCRIPT_LIMIT = 600.0
+_CHUNK = 256 << 10
+_KEPT = 256 << 10
+_MOST = 4 << 30
 _OWN = frozenset({".claude", "tmp", "github", "runs", "completed", "parked", ".env", "task.json", ".zshenv"})
 
 
@@ -62,24 +68,33 @@ def _quoted(text: str) -> str:
 
 
 def _persisted(run: Run) -> list[Path]:
-    """Return the cache folders of the home that outlive a task, made where they are missing."""
+    """Return the cache folders of the home that outlive a task, made anew where one is a link."""
     folders = []
-    for name in run.settings.persist:
-        parts = Path(name).parts
-        if not parts or name.startswith("/") or ".." in parts or parts[0] in _OWN:
-            raise BadInput(f"persist: {name!r} is no folder of its own below a home", "mend it in config.toml")
-        path = run.home.path.joinpath(*parts)
-        if any(run.home.path.joinpath(*parts[: depth + 1]).is_symlink() for depth in range(len(parts))):
-            files.remove_tree(path)
-        folders.append(files.make_private(path))
+    wanted = sorted({Path(name) for name in run.settings.persist})
+    for path in wanted:
+        overlaps = any(path != one and path.is_relative_to(one) for one in wanted)
+        if not path.parts or path.is_absolute() or ".." in path.parts or path.parts[0] in _OWN or overlaps:
+            raise BadInput(f"persist: {str(path)!r} is no folder of its own below a home", "mend it in config.toml")
+        folder = run.home.path
+        for part in path.parts:
+            folder /= part
+            if folder.is_symlink() or not folder.is_dir():
+                files.remove_tree(folder)
+            files.make_private(folder)
+        folders.append(folder)
     return folders
+
+
+def _private(run: Run) -> tuple[Path, ...]:
+    """Return the folders that hold what is the operator's or another worker's."""
+    return (run.home.layout.root, Path.home(), paths.config_dir())
 
 
 def agent_enclosure(run: Run, *, pays: str | None = None) -> Enclosure:
     """Return what the agent sees: its clone, its tmp, Claude's folder, and the run's input to read."""
     home = run.home
     inputs = [run.path(name) for name in _INPUTS if run.path(name).is_file()]
-    own = [home.claude / "settings.json", home.claude / "CLAUDE.md", run.bare, *inputs]
+    own = [home.claude / "settings.json", home.claude / "CLAUDE.md", run.mirror, *inputs]
     files.make_private(run.clone)
     return Enclosure(
         level=run.task.isolation,
@@ -90,44 +105,89 @@ def agent_enclosure(run: Run, *, pays: str | None = None) -> Enclosure:
         readable=(*own, *tools(home, command.binary(run.settings))),
         rendered=_rendered(run),
         rules=reach.rules(run.settings, run.secrets.get(credentials.BASE_URL)),
+        hidden=_private(run),
     )
 
 
-def gate_enclosure(run: Run, folder: Path) -> Enclosure:
+def gate_enclosure(run: Run, folder: Path, bundle: Path) -> Enclosure:
     """Return what the gate sees: one fresh checkout, nothing the agent could have prepared."""
-    environment = {**_environment(run, pays=None), "TMPDIR": "/tmp"}  # noqa: S108  the enclosure's own
-    if run.task.isolation not in ENCLOSED:
-        environment["TMPDIR"] = str(folder.parent)
+    environment = {**_environment(run, pays=None), "TMPDIR": _scratch(run, folder.parent)}
     return Enclosure(
-        level="enclosure" if run.task.isolation in ENCLOSED else run.task.isolation,
+        level=_plain_level(run),
         home=run.home.path,
         cwd=folder,
         env=environment,
         writable=(folder,),
-        readable=(run.bare, *tools(run.home)),
+        readable=(run.mirror, bundle, *tools(run.home)),
         rendered=_rendered(run),
         rules=reach.rules(run.settings, None, agent=False),
+        hidden=_private(run),
     )
 
 
-def execute(
-    enclosure: Enclosure, argv: list[str], *, output: int | None = None, limit: float = _SCRIPT_LIMIT
-) -> tuple[int, bytes, bytes]:
-    """Run a program to its end inside; return exit status, what it printed, and its errors.
+def carry_enclosure(run: Run) -> Enclosure:
+    """Return what carrying sees: the clone, to read only, and the mirror; no network, no secrets."""
+    files.make_private(run.clone)
+    return Enclosure(
+        level=_plain_level(run),
+        home=run.home.path,
+        cwd=Path("/"),
+        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(run.home.path), "LC_ALL": "C.UTF-8"},
+        readable=(run.clone, run.mirror, *tools(run.home)),
+        rendered=_rendered(run),
+        rules=Rules(()),
+        hidden=_private(run),
+    )
 
-    With `output` the print goes to that handle instead. Raises WorkersError past `limit` seconds.
+
+def _plain_level(run: Run) -> str:
+    """Return the level for programs of ours: no sandbox nested in the enclosure."""
+    return "enclosure" if run.task.isolation in ENCLOSED else run.task.isolation
+
+
+def _scratch(run: Run, folder: Path) -> str:
+    """Return the temporary folder: the enclosure's own /tmp, or one beside the checkout without one."""
+    return "/tmp" if run.task.isolation in ENCLOSED else str(folder)  # noqa: S108
+
+
+def execute(
+    enclosure: Enclosure, argv: list[str], *, output: IO[bytes] | None = None, limit: float = _SCRIPT_LIMIT
+) -> tuple[int, bytes, bytes]:
+    """Run a program to its end inside; return exit status and the ends of what it printed and complained.
+
+    With `output` all it prints is copied there, by us, from a pipe. Raises WorkersError past `limit`
+    seconds, or past what any work needs.
     """
-    launched = launch(argv, enclosure, stdout=subprocess.PIPE if output is None else output)
+    launched = launch(argv, enclosure)
     try:
-        printed, errors = launched.popen.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        launched.end()
-        raise WorkersError(f"{argv[0]} took longer than {limit:.0f} s inside the enclosure") from None
-    except BaseException:
-        launched.end()
-        raise
-    launched.end(grace=0)
-    return launched.popen.returncode, printed or b"", errors or b""
+        printed, errors = _drained(launched.popen, output, limit)
+    finally:
+        launched.end(grace=0)
+    return launched.popen.returncode, printed, errors
+
+
+def _drained(popen: subprocess.Popen[bytes], output: IO[bytes] | None, limit: float) -> tuple[bytes, bytes]:
+    """Read both streams to their ends, keeping the last of each; the first is copied to `output`, if any."""
+    ends = {popen.stdout: b"", popen.stderr: b""}
+    deadline, copied = time.monotonic() + limit, 0
+    with selectors.DefaultSelector() as selector:
+        for stream in ends:
+            selector.register(stream, selectors.EVENT_READ)  # type: ignore[arg-type]
+        while selector.get_map():
+            for key, _ in selector.select(min(1.0, max(0.0, deadline - time.monotonic()))):
+                data = os.read(key.fd, _CHUNK)
+                if not data:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is popen.stdout and output is not None:
+                    copied += output.write(data)
+                else:
+                    ends[key.fileobj] = (ends[key.fileobj] + data)[-_KEPT:]  # type: ignore[index]
+            if time.monotonic() > deadline:
+                raise WorkersError(f"it took longer than {limit:.0f} s inside the enclosure")
+            if copied > _MOST:
+                raise WorkersError(f"more than {_MOST >> 30} GiB came out of the enclosure", "look at the clone")
+    popen.wait()
+    return ends[popen.stdout], ends[popen.stderr]
 
 
 class Scripts:
@@ -136,7 +196,7 @@ class Scripts:
     def __init__(self, enclosure: Enclosure, start: Path | None = None) -> None:
         self._enclosure = dataclasses.replace(enclosure, cwd=start) if start else enclosure
 
-    def __call__(self, script: str, *words: str, output: int | None = None) -> bytes:
+    def __call__(self, script: str, *words: str, output: IO[bytes] | None = None) -> bytes:
         """Return what the script printed; WorkersError with its last line when it fails."""
         status, printed, errors = execute(self._enclosure, ["sh", "-c", script, "sh", *words], output=output)
         if status != 0:

@@ -10,14 +10,14 @@ from claude_workers.home import provision, templates
 from claude_workers.model import Issue
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Run
-from claude_workers.workspace import clone, upstream
+from claude_workers.workspace import clone, store, upstream
 
 _GUIDES = ("AGENTS.md", "CLAUDE.md")
 
 
 def prepare(run: Run) -> str:
     """Make everything ready for the agent; what is ready from an earlier attempt is kept."""
-    provision.clean_claude(run.home)
+    provision.clean_claude(run.home, login=run.task.options.get("pays") == "login")
     run.observe()
     if not run.progress.start:
         _begin(run)
@@ -36,11 +36,12 @@ def _begin(run: Run) -> None:
     remote = upstream.look(run.repository)
     branch = upstream.base_branch(run.repository, remote, run.task.base or run.settings.base)
     upstream.mirror(run.home.layout, run.repository)
-    base = upstream.tip(run.bare, branch)
+    store.ensure(run.home.layout, run.repository)
+    base = upstream.tip(run.mirror, branch)
     if base is None:
         raise Ended("failed", f"{branch} vanished from {run.repository.name} while it was fetched")
     continues = run.task.options.get("continues")
-    start = upstream.tip(run.bare, run.task.branch) if continues else None
+    start = upstream.tip(run.mirror, run.task.branch) if continues else None
     run.observe(base_branch=branch, base=base, start=start or base)
     run.say(f"starting from {branch} at {base[:12]}" + (", continuing the open change" if start else ""))
 
@@ -54,7 +55,7 @@ def _make_clone(run: Run) -> None:
     if (run.clone / ".git").exists():
         _rescue_leftovers(run)
     files.remove_tree(run.clone)
-    beginning = clone.Beginning(run.bare, run.progress.base_branch, run.task.branch, run.progress.start)
+    beginning = clone.Beginning(run.mirror, run.progress.base_branch, run.task.branch, run.progress.start)
     clone.create(inside.Scripts(inside.agent_enclosure(run)), run.clone, beginning)
     files.write_atomic(run.home.path / "github" / ".made-for", run.task.task_id)
 
@@ -62,7 +63,7 @@ def _make_clone(run: Run) -> None:
 def _rescue_leftovers(run: Run) -> None:
     try:
         cargo = run.cargo(f"{run.task.worker}/before-{run.task.task_id}")
-        clone.carry(inside.Scripts(inside.agent_enclosure(run)), cargo)
+        clone.carry(inside.Scripts(inside.carry_enclosure(run)), cargo)
     except WorkersError as error:
         # Nothing is deleted that could not be carried: it is moved aside and said.
         aside = run.clone.with_name(f"{run.clone.name}.kept-{run.task.task_id[:8]}")
@@ -104,7 +105,7 @@ def prompt_text(run: Run, issue: Issue | None) -> str:
         parts.append(f"The issue (also in {run.path('issue.md')}):\n\n{issue_text(run, issue)}")
     if not run.settings.trust_project_settings:
         for name in _GUIDES:
-            guide = upstream.show(run.bare, run.progress.base, name)
+            guide = upstream.show(run.mirror, run.progress.base, name)
             if guide and guide.strip() != f"@{_GUIDES[0]}":
                 parts.append(f"The repository's {name}:\n\n{guide.strip()}")
     return "\n\n".join(parts) + "\n"

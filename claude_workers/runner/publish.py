@@ -14,7 +14,7 @@ def publish(run: Run) -> None:
     head, branch = run.progress.head, run.task.branch
     continued = run.progress.start if run.progress.start != run.progress.base else None
     try:
-        upstream.push(run.bare, run.repository, head, branch, continued)
+        upstream.push(run.store, run.repository, head, branch, continued)
     except GitFailed as error:
         raise Ended("failed", f"{branch} could not be pushed: {error.message}") from error
     address = run.forge.propose(_change(run))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from claude_workers import clock, config, credentials, files
 from claude_workers.agent import stream
 from claude_workers.home import tasks
-from claude_workers.workspace import upstream
+from claude_workers.workspace import store, upstream
 from claude_workers.workspace.clone import Cargo
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class Run:
         self.home = home
         self.task = task
         self.repository = task.repository
-        self.bare = upstream.bare(home.layout, self.repository)
+        self.mirror = upstream.bare(home.layout, self.repository)
+        self.store = store.path(home.layout, self.repository)
         self.clone = home.clone(self.repository)
         self.folder = home.run(task.task_id)
         self.settings = self._settings()
@@ -81,13 +82,13 @@ class Run:
 
     def cargo(self, kept: str | None = None) -> Cargo:
         """Return the clone as something to carry, kept under the task's name unless another is given."""
-        return Cargo(self.clone, self.task.branch, self.bare, kept or self.kept, self.home.temporary)
+        return Cargo(self.clone, self.task.branch, self.mirror, self.store, kept or self.kept)
 
     def _settings(self) -> config.Settings:
         """Return the settings in force: the operator's, the base's own gate, then this dispatch's words."""
         settings = config.load(self.repository.name)
         base = tasks.progress(self.home, self.task.task_id).base
-        gate = upstream.show(self.bare, base, config.GATE_FILE) if base else None
+        gate = upstream.show(self.mirror, base, config.GATE_FILE) if base else None
         settings = config.with_gate(settings, gate) if gate else settings
         options = {name: value for name, value in self.task.options.items() if name in config.KEYS}
         return dataclasses.replace(settings, **options)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 from claude_workers import clock, credentials, files, transcript
@@ -25,6 +27,8 @@ _LINE_LIMIT = 64 << 20
 _STREAM_LIMIT = 2 << 30
 _STDERR_KEPT = 8 << 10
 _CHUNK = 256 << 10
+_DENIALS = 200
+_ANSWER = 100_000
 _AUTHENTICATION = frozenset({401, 403})
 
 
@@ -33,7 +37,7 @@ def take_turn(run: Run, message: str) -> Ending:
     cwd, session = run.clone, run.task.session_id
     resume = transcript.exists(run.home.claude, cwd, session)
     base_url = run.secrets.get(credentials.BASE_URL)
-    openings = command.Openings(reach.domains(run.settings, base_url), (run.bare, *inside.tools(run.home)))
+    openings = command.Openings(reach.domains(run.settings, base_url), (run.mirror, *inside.tools(run.home)))
     pinned = run.path("pins.json")
     pins = command.pins(run.home, run.task.isolation, run.settings, openings)
     files.write_atomic(pinned, files.to_text(pins))
@@ -91,15 +95,21 @@ class _Turn:
                     break
         return self._ending()
 
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._launched.popen.stdin.close()  # type: ignore[union-attr]
+
     def _send(self, message: str) -> None:
+        """Write the message in a thread: an agent that does not read must not escape the watch."""
         content = [{"type": "text", "text": message}]
         line = json.dumps({"type": "user", "message": {"role": "user", "content": content}})
-        popen = self._launched.popen
-        try:
-            popen.stdin.write(line.encode() + b"\n")  # type: ignore[union-attr]
-            popen.stdin.flush()  # type: ignore[union-attr]
-        except BrokenPipeError:
-            return  # it ended before it listened; its exit says why
+        threading.Thread(target=self._write, args=(line.encode("utf-8", "replace") + b"\n",), daemon=True).start()
+
+    def _write(self, line: bytes) -> None:
+        # An agent that ended before it listened: its exit says why.
+        with contextlib.suppress(OSError, ValueError):
+            self._launched.popen.stdin.write(line)  # type: ignore[union-attr]
+            self._launched.popen.stdin.flush()  # type: ignore[union-attr]
 
     def _ending(self) -> Ending:
         popen = self._launched.popen
@@ -117,7 +127,7 @@ class _Turn:
         """Look, once a tick: a result to answer, a limit reached, an agent to name in status."""
         run = self._run
         if self._evidence.result is not None and not self._launched.popen.stdin.closed:  # type: ignore[union-attr]
-            self._launched.popen.stdin.close()  # type: ignore[union-attr]
+            self._hang_up()
         self._evidence.watch = self._evidence.watch or self._watchdog.verdict(self._launched.leader)
         if run.progress.agent_pid is None:
             agent = self._launched.agent()
@@ -161,7 +171,7 @@ class _Turn:
         for called in stream.tools(event):
             changes["activity"] = called
         if event.get("type") == "assistant":
-            message = event.get("message") or {}
+            message = event["message"] if isinstance(event.get("message"), dict) else {}
             if str(message.get("id")) not in self._messages:
                 self._messages.add(str(message.get("id")))
                 changes["tokens"] = run.progress.tokens + stream.tokens(message.get("usage"))
@@ -180,10 +190,18 @@ class _Turn:
         return {
             "cost_usd": self._earlier[0] + (float(cost) if isinstance(cost, int | float) else 0.0),
             "tokens": self._earlier[1] + stream.tokens(event.get("usage")),
-            "usage": event["usage"] if isinstance(event.get("usage"), dict) else {},
-            "denials": list(dict.fromkeys([*run.progress.denials, *names])),
-            "answer": answer if isinstance(answer, str) and not event.get("is_error") else run.progress.answer,
+            "usage": _numbers(event.get("usage")),
+            "denials": list(dict.fromkeys([*run.progress.denials, *names]))[:_DENIALS],
+            "answer": answer[:_ANSWER]
+            if isinstance(answer, str) and not event.get("is_error")
+            else run.progress.answer,
         }
+
+
+def _numbers(usage: object) -> Json:
+    """Return the counts of a usage object, whatever else an agent put there left out."""
+    given = usage if isinstance(usage, dict) else {}
+    return {str(name)[:60]: value for name, value in list(given.items())[:30] if isinstance(value, int)}
 
 
 def _denied(denial: Json) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,18 @@ from claude_workers.errors import WorkersError
 from claude_workers.model import Verification
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Run
-from claude_workers.workspace import clone, upstream
+from claude_workers.workspace import clone, store, upstream
 
 if TYPE_CHECKING:
     from claude_workers.enclosure.launch import Enclosure
 
 _TOLD = 6000
+# What a command such as `make test` or `npm test` runs or reads besides what it names.
+_GATE_FILES = frozenset({
+    "Makefile", "makefile", "GNUmakefile", "justfile", "Rakefile", "package.json", "composer.json", "pyproject.toml",
+    "setup.cfg", "setup.py", "tox.ini", "noxfile.py", "pytest.ini", "conftest.py", "Cargo.toml", "build.rs",
+    "pom.xml", "build.gradle", "CMakeLists.txt",
+})  # fmt: skip
 _FEEDBACK = (
     "Your branch did not pass the check that every change must pass before it is published.\n\n"
     "Command: {command}\nExit status: {exit}\nThe end of its output:\n\n{output}\n\n"
@@ -45,7 +51,7 @@ def verify(run: Run) -> str:
 
 def _judge(run: Run, head: str) -> Verification | None:
     """Return the gate's word on a commit; None when no gate is configured."""
-    markers = upstream.conflict_markers(run.bare, run.progress.base, head)
+    markers = upstream.conflict_markers(run.store, run.progress.base, head)
     if markers:
         text = "conflict markers are left in:\n" + "\n".join(markers[:50])
         return Verification(head, "conflict markers", 1, passed=False, output=text)
@@ -55,8 +61,10 @@ def _judge(run: Run, head: str) -> Verification | None:
     files.remove_tree(folder.parent)
     files.make_private(folder)
     try:
-        enclosure = inside.gate_enclosure(run, folder)
-        clone.checkout(inside.Scripts(enclosure), folder, run.bare, head)
+        bundle = folder.parent / "head.bundle"
+        store.give(run.store, run.mirror, head, bundle)
+        enclosure = inside.gate_enclosure(run, folder, bundle)
+        clone.checkout(inside.Scripts(enclosure), folder, run.mirror, bundle, head)
         return _commands(run, enclosure, head)
     finally:
         files.remove_tree(folder.parent)
@@ -91,12 +99,8 @@ def _execute(run: Run, enclosure: Enclosure, wanted: str) -> tuple[int | None, s
 
 
 def _gate_changes(run: Run) -> list[str]:
-    """Return which of the gate's own files the change touches, to be named in the receipt."""
-    words: set[str] = {config.GATE_FILE}
-    for command in (run.settings.setup, run.settings.verify):
-        try:
-            words |= set(shlex.split(command or ""))
-        except ValueError:
-            words |= set((command or "").split())
-    named = {str(Path(word)) for word in words}
-    return [name for name in run.progress.files_changed if name in named]
+    """Return which changed files a gate of this kind runs or reads, to be named in the receipt."""
+    said = f"{run.settings.setup or ''} {run.settings.verify or ''}"
+    words = {config.GATE_FILE, *re.split(r"[\s;&|()<>'\"]+", said)}
+    named = {str(Path(word)) for word in words if word}
+    return [name for name in run.progress.files_changed if name in named or Path(name).name in _GATE_FILES]

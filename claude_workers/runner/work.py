@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files, transcript
 from claude_workers.agent.ending import RETRYABLE, WAITING
+from claude_workers.agent.stream import one_line
 from claude_workers.errors import WorkersError
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Parked, Run
@@ -54,7 +55,7 @@ def _scripts(run: Run) -> inside.Scripts:
 
 def collect(run: Run) -> Carried:
     """Carry all that the clone holds into our repository."""
-    return clone.carry(_scripts(run), run.cargo())
+    return clone.carry(inside.Scripts(inside.carry_enclosure(run)), run.cargo())
 
 
 def _opening(run: Run) -> str:
@@ -85,12 +86,12 @@ def _words_of_the_agent(run: Run) -> None:
     """End as deferred when the agent said so by `worker-defer` or `worker-ask`."""
     for name, prefix in (("defer", ""), ("question", "question: ")):
         try:
-            said = files.read_inside(run.home.outbox, name, 64 << 10)
+            said = files.read_inside(run.home.path, f"tmp/outbox/{name}", 64 << 10)
         except ValueError as error:
             run.note(f"the agent's {name} could not be read: {error}")
             continue
         if said and said.strip():
-            raise Ended("deferred", prefix + " ".join(said.split())[:1000])
+            raise Ended("deferred", prefix + one_line(said, 1000))
 
 
 def _head(run: Run, carried: Carried) -> str | None:
@@ -99,11 +100,11 @@ def _head(run: Run, carried: Carried) -> str | None:
     for commit in (carried.tip, carried.head):
         if commit == start or not _something_new(run, start, commit):
             continue
-        if not upstream.descends(run.bare, base, commit):
+        if not upstream.descends(run.store, base, commit):
             raise Ended("failed", f"the branch no longer contains {run.progress.base_branch} at {base[:12]}")
         if commit != carried.tip:
             run.note("the agent committed outside its branch; those commits were taken as the branch")
-        changed = upstream.changed_files(run.bare, base, commit)
+        changed = upstream.changed_files(run.store, base, commit)
         if changed:
             run.observe(files_changed=changed)
             return commit
@@ -112,7 +113,7 @@ def _head(run: Run, carried: Carried) -> str | None:
 
 def _something_new(run: Run, start: str, commit: str) -> bool:
     """Tell whether a commit adds to where the work began, rather than lying behind it."""
-    return not upstream.descends(run.bare, commit, start)
+    return not upstream.descends(run.store, commit, start)
 
 
 def _answer(run: Run, carried: Carried, *, changed: bool) -> None:
@@ -131,6 +132,6 @@ def rescue(run: Run) -> str:
         return ""
     try:
         collect(run)
-    except WorkersError as error:
-        return error.message
+    except (WorkersError, OSError, ValueError) as error:
+        return error.message if isinstance(error, WorkersError) else str(error)
     return ""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from claude_workers.errors import WorkersError
 from claude_workers.workspace import git
-from claude_workers.workspace.upstream import changed_files, resolve
+from claude_workers.workspace.store import take
+from claude_workers.workspace.upstream import changed_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     class Inside(Protocol):
         """Runs a shell script inside a worker's enclosure and returns what it printed."""
 
-        def __call__(self, script: str, *words: str, output: int | None = None) -> bytes:
+        def __call__(self, script: str, *words: str, output: IO[bytes] | None = None) -> bytes:
             """Raise WorkersError when the script fails."""
 
 
@@ -41,32 +42,41 @@ git checkout --quiet --no-track -b "$branch" "$start"
 
 _CHECKOUT = """
 set -eu
-folder=$1 bare=$2 sha=$3
+folder=$1 mirror=$2 bundle=$3 sha=$4
 cd "$folder"
 git init --quiet
-printf '%s\\n' "$bare/objects" > .git/objects/info/alternates
+printf '%s\\n' "$mirror/objects" > .git/objects/info/alternates
+git bundle unbundle "$bundle" >/dev/null
 git checkout --quiet --detach "$sha"
 """
 
-# One commit says all: its tree is the working tree with untracked files, its parents HEAD and the branch.
+# One commit says all: its tree is the working tree with untracked files, its parents HEAD and the
+# branch. A git folder of our own is used, so that no configuration, hook or filter of the clone acts.
 _CARRY = """
 set -eu
-clone=$1 branch=$2 keep=$3
+clone=$1 mirror=$2 branch=$3
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 cd "$clone"
-export GIT_INDEX_FILE="$keep/carry-index" GIT_OPTIONAL_LOCKS=0
-rm -f "$GIT_INDEX_FILE"
-head=$(git rev-parse --verify --quiet HEAD)
+head=$(git --git-dir="$clone/.git" rev-parse --verify --quiet 'HEAD^{commit}')
+git --git-dir="$clone/.git" for-each-ref --format='create %(refname) %(objectname)' refs/heads > "$scratch/heads"
+export GIT_DIR="$scratch/git" GIT_WORK_TREE="$clone" GIT_OPTIONAL_LOCKS=0
+git init --quiet
+printf '%s\\n' "$clone/.git/objects" "$mirror/objects" > "$GIT_DIR/objects/info/alternates"
+git update-ref --stdin < "$scratch/heads"
+git --git-dir="$mirror" for-each-ref --format='create refs/known/%(refname) %(objectname)' refs/upstream |
+    git update-ref --stdin
 tip=$(git rev-parse --verify --quiet "refs/heads/$branch" || printf %s "$head")
-git read-tree "$head"
+cp "$clone/.git/index" "$GIT_DIR/index" 2>/dev/null && git ls-files >/dev/null 2>&1 ||
+    { rm -f "$GIT_DIR/index"; git read-tree "$head"; }
 git add --all --ignore-errors . >&2 || true
 tree=$(git write-tree)
-rm -f "$GIT_INDEX_FILE"
 parents="-p $head"
 [ "$tip" = "$head" ] || parents="$parents -p $tip"
 state=$(GIT_AUTHOR_NAME=carry GIT_AUTHOR_EMAIL=carry@localhost GIT_COMMITTER_NAME=carry \\
   GIT_COMMITTER_EMAIL=carry@localhost git commit-tree "$tree" $parents -m "state of $branch")
 git update-ref refs/carry/state "$state"
-git bundle create --quiet - refs/carry/state --branches --not --remotes=origin
+git bundle create --quiet - refs/carry/state --branches --not --glob=refs/known
 """
 
 _COMMIT = """
@@ -79,9 +89,9 @@ git -c core.hooksPath=/dev/null commit --quiet --no-verify -m "$2"
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where a clone begins: our bare repository, the base it shows, and a new branch at a commit."""
+    """Where a clone begins: our mirror, the base it shows, and a new branch at a commit."""
 
-    bare: Path
+    mirror: Path
     base_branch: str
     branch: str
     commit: str
@@ -89,13 +99,13 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Cargo:
-    """What is to be carried: a clone with its branch, to `refs/work/<kept>/` of our bare repository."""
+    """What is to be carried: a clone with its branch, to `refs/work/<kept>/` of the store."""
 
     clone: Path
     branch: str
-    bare: Path
+    mirror: Path
+    store: Path
     kept: str
-    temporary: Path
 
 
 @dataclass(frozen=True)
@@ -110,14 +120,14 @@ class Carried:
 
 
 def create(inside: Inside, clone: Path, beginning: Beginning) -> None:
-    """Make the clone, sharing objects with our bare repository, on a new branch."""
-    words = (beginning.bare, beginning.base_branch, beginning.branch, beginning.commit)
+    """Make the clone, sharing objects with our mirror, on a new branch."""
+    words = (beginning.mirror, beginning.base_branch, beginning.branch, beginning.commit)
     inside(_CLONE, str(clone), *map(str, words))
 
 
-def checkout(inside: Inside, folder: Path, bare: Path, sha: str) -> None:
-    """Check one commit out into an empty folder."""
-    inside(_CHECKOUT, str(folder), str(bare), sha)
+def checkout(inside: Inside, folder: Path, mirror: Path, bundle: Path, sha: str) -> None:
+    """Check one commit, brought by a bundle, out into an empty folder."""
+    inside(_CHECKOUT, str(folder), str(mirror), str(bundle), sha)
 
 
 def commit_tracked(inside: Inside, clone: Path, message: str) -> None:
@@ -126,22 +136,19 @@ def commit_tracked(inside: Inside, clone: Path, message: str) -> None:
 
 
 def carry(inside: Inside, cargo: Cargo) -> Carried:
-    """Bring all a clone holds into our repository, read back.
+    """Bring all a clone holds into the store, read back.
 
-    Raises WorkersError when it cannot be carried whole: then nothing may be deleted.
+    What comes out is bytes on a pipe, copied by us into a file of ours: a file that the inside could
+    reach could be made to lead our git elsewhere. Raises WorkersError when it cannot be carried
+    whole: then nothing may be deleted.
     """
-    bare, kept = cargo.bare, cargo.kept
-    with tempfile.NamedTemporaryFile(prefix=".carry-", dir=bare.parent) as bundle:
-        inside(_CARRY, str(cargo.clone), cargo.branch, str(cargo.temporary), output=bundle.fileno())
-        specs = (f"+refs/carry/state:refs/work/{kept}/state", f"+refs/heads/*:refs/work/{kept}/heads/*")
-        strict = ("-c", "transfer.fsckObjects=true", "-c", "fetch.fsckObjects=true")
-        git.run(*strict, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", bundle.name, *specs, at=bare)
-    state = resolve(bare, f"refs/work/{kept}/state")
-    if state is None:
-        raise WorkersError("the work could not be read back after it was carried", "look at the clone by hand")
-    parents = git.text("rev-list", "--parents", "-n", "1", state, at=bare).split()[1:]
+    with tempfile.TemporaryFile(dir=cargo.store) as bundle:
+        inside(_CARRY, str(cargo.clone), str(cargo.mirror), cargo.branch, output=bundle)
+        bundle.seek(0)
+        state = take(cargo.store, bundle, cargo.kept)
+    parents = git.text("rev-list", "--parents", "-n", "1", state, at=cargo.store).split()[1:]
+    if not parents:
+        raise WorkersError("the clone's state has no history", "look at the clone by hand")
     head, tip = parents[0], parents[-1]
-    added = git.run("diff", "--name-only", "--no-renames", "--diff-filter=A", "-z", head, state, at=bare)
-    untracked = [name.decode("utf-8", "replace") for name in added.split(b"\0") if name]
-    modified = [name for name in changed_files(bare, head, state) if name not in set(untracked)]
-    return Carried(head, tip, state, modified, untracked)
+    modified = changed_files(cargo.store, head, state, "a")
+    return Carried(head, tip, state, modified, untracked=changed_files(cargo.store, head, state, "A"))

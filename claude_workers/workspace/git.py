@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from claude_workers.errors import Refused, WorkersError
 
@@ -39,7 +39,13 @@ def environment() -> dict[str, str]:
     return {**kept, **ours, "LC_ALL": "C.UTF-8", "GIT_ASKPASS": "true"}
 
 
-def run(*arguments: str, at: Path | None = None, timeout: float = LONG, accept: int = 0) -> bytes:
+def run(
+    *arguments: str,
+    at: Path | None = None,
+    timeout: float = LONG,
+    accept: int = 0,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+) -> bytes:
     """Run git in the bare repository `at` and return what it printed.
 
     Raises GitFailed for any exit status but 0 and `accept`.
@@ -49,7 +55,7 @@ def run(*arguments: str, at: Path | None = None, timeout: float = LONG, accept: 
     try:
         done = subprocess.run(
             ["git", *options, *place, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             capture_output=True,
             check=False,
             timeout=timeout,

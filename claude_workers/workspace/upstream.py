@@ -1,7 +1,7 @@
 """The upstream: the repository people own, mirrored into a bare one of ours and pushed to.
 
-`<root>/.repos/<key>.git` holds `refs/upstream/*` (its branches and tags, never pruned while a clone
-may name their objects) and `refs/work/<worker>/<task>/*` (what agents made).
+`<root>/.repos/<key>.git` holds `refs/upstream/*`: its branches and tags, never pruned while a clone
+may name their objects. Every worker of the repository may read it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LOCK_WAIT = 1800.0
 _LOOK = 60.0
 _PUSHES = 5
+_NAMES, _NAME = 1000, 300
+_TEXT = 1 << 20
 _LONGEST = 200  # a file's name may have 255 bytes
 _PUSH_PAUSE = 1.0
 ZERO = "0" * 40
@@ -136,9 +138,9 @@ def resolve(path: Path, name: str) -> str | None:
 
 
 def show(path: Path, commit: str, name: str) -> str | None:
-    """Return a file's text at a commit; None when it is not there or no plain file."""
-    listed = git.text("ls-tree", commit, "--", name, at=path)
-    if not listed.startswith("100"):
+    """Return a file's text at a commit; None when it is not there, no plain file, or larger than 1 MiB."""
+    listed = git.text("ls-tree", "--long", commit, "--", name, at=path)
+    if not listed.startswith("100") or int(listed.split()[3]) > _TEXT:
         return None
     return git.run("cat-file", "blob", f"{commit}:{name}", at=path).decode("utf-8", "replace")
 
@@ -148,10 +150,15 @@ def descends(path: Path, base: str, head: str) -> bool:
     return git.succeeds("merge-base", "--is-ancestor", base, head, at=path)
 
 
-def changed_files(path: Path, base: str, head: str) -> list[str]:
-    """Return the names of files that differ between two commits."""
-    listed = git.run("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", base, head, at=path)
-    return [name.decode("utf-8", "replace") for name in listed.split(b"\0") if name]
+def changed_files(path: Path, base: str, head: str, kinds: str = "") -> list[str]:
+    """Return the names of files that differ between two commits; 1,000 at most.
+
+    `kinds` are git's: "A" only the added ones, "a" all others.
+    """
+    only = [f"--diff-filter={kinds}"] if kinds else []
+    listed = git.run("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", *only, base, head, at=path)
+    names = [name.decode("utf-8", "replace")[:_NAME] for name in listed.split(b"\0") if name]
+    return [*names[:_NAMES], *([f"... and {len(names) - _NAMES} more"] if len(names) > _NAMES else [])]
 
 
 def conflict_markers(path: Path, base: str, head: str) -> list[str]:

@@ -98,7 +98,7 @@ def test_stop_ends_the_tree_and_keeps_the_task_and_its_work(stage: Stage) -> Non
     task = stage.fleet.stop("01")
     assert wait_gone(processes, 0.1) == []
     assert task.state == "stopped"
-    bare = next((stage.fleet.layout.root / ".repos").glob("*.git"))
+    bare = stage.bare()
     state = git("rev-parse", f"refs/work/01/{task.task_id}/state", at=bare)
     assert "more" in git("show", f"{state}:calc.py", at=bare)
 
@@ -121,7 +121,7 @@ def test_another_assignment_archives_a_crashed_one_with_its_work_kept(stage: Sta
     left = tasks.receipt(find(stage.fleet.layout, "01"), task.task_id)
     assert left
     assert left.outcome == "crashed"
-    bare = next((stage.fleet.layout.root / ".repos").glob("*.git"))
+    bare = stage.bare()
     assert "sub" in git("show", f"refs/work/01/{task.task_id}/heads/{task.branch}:calc.py", at=bare)
 
 
