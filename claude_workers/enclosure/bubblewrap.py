@@ -27,8 +27,11 @@ _WITH_SECRETS = (("/etc", 5), ("/opt", 2), ("/usr/local", 2))
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 
-def system_mounts() -> list[str]:
-    """Return the options that show the system read-only, as it is this moment, without its secrets."""
+def system_mounts(hidden: Iterable[Path] = ()) -> list[str]:
+    """Return the options that show the system read-only, as it is this moment, without its secrets.
+
+    `hidden` are private folders that are covered where they lie in what is shown.
+    """
     options: list[str] = []
     for name in SYSTEM:
         path = Path(name)
@@ -36,14 +39,17 @@ def system_mounts() -> list[str]:
             options += ["--symlink", os.readlink(path), name]
         elif path.is_dir():
             options += ["--ro-bind", name, name]
+    covers = sorted(path for path in hidden if path.is_dir() and any(path.is_relative_to(one) for one in SYSTEM))
+    emptied = []
     for name, depth in _WITH_SECRETS:
-        if os.path.isdir(name) and not os.path.islink(name):
-            shown = _shown(name, depth)
-            if shown is None:
-                options += ["--ro-bind", name, name]
-            else:
-                options += ["--tmpfs", name, *shown, "--remount-ro", name]
-    return options
+        shown = _shown(name, depth) if os.path.isdir(name) and not os.path.islink(name) else None
+        if shown is not None:
+            options += ["--tmpfs", name, *shown]
+            emptied.append(name)
+        elif name == "/etc":
+            options += ["--ro-bind", name, name]
+    options += [word for path in covers for word in ("--tmpfs", str(path))]
+    return [*options, *(word for name in emptied for word in ("--remount-ro", name))]
 
 
 def _shown(folder: str, depth: int) -> list[str] | None:
@@ -91,7 +97,7 @@ def _knows(option: str) -> bool:
     return option in done.stdout
 
 
-def base_options(*, nested: bool, own_network: bool) -> list[str]:
+def base_options(*, nested: bool, own_network: bool, hidden: Iterable[Path] = ()) -> list[str]:
     """Return the options every enclosure has; `nested` leaves room for a sandbox inside."""
     options = [*_NAMESPACES, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     if own_network:
@@ -101,16 +107,10 @@ def base_options(*, nested: bool, own_network: bool) -> list[str]:
         options += ["--uid", "1000", "--gid", "1000"] if os.geteuid() == 0 else []
     elif _knows("--disable-userns"):
         options.append("--disable-userns")
-    options += [*system_mounts(), "--dev", "/dev", "--proc", "/proc", *kernel_covers()]
+    options += [*system_mounts(hidden), "--dev", "/dev", "--proc", "/proc", *kernel_covers()]
     for folder in ("/tmp", "/run", "/var/tmp"):  # noqa: S108  these are the enclosure's own
         options += ["--tmpfs", folder]
     return options
-
-
-def hidden_options(hidden: Iterable[Path]) -> list[str]:
-    """Return the options that cover private folders that lie where the system is shown."""
-    inside = [path for path in hidden if any(path.is_relative_to(one) for one in SYSTEM) and path.is_dir()]
-    return [word for path in sorted(inside) for word in ("--tmpfs", str(path))]
 
 
 def home_options(

@@ -157,8 +157,9 @@ def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[st
     rendered = {path: _in_memory(text.encode()) for path, text in enclosure.rendered.items()}
     try:
         env, inner = _inside(program, enclosure, theirs.fileno())
-        options = bubblewrap.base_options(nested=enclosure.level == "double", own_network=enclosure.rules is not None)
-        options += bubblewrap.hidden_options(enclosure.hidden)
+        options = bubblewrap.base_options(
+            nested=enclosure.level == "double", own_network=enclosure.rules is not None, hidden=enclosure.hidden
+        )
         options += bubblewrap.home_options(enclosure.home, enclosure.writable, enclosure.readable, rendered)
         argv = bubblewrap.command(options, writer, enclosure.cwd, inner)
         filtered = seccomp.program()

@@ -127,7 +127,7 @@ def _refuse_unrescued(home: Home) -> None:
         failed = any(note.startswith("what the clone holds could not") for note in notes)
         if ".kept-" in folder.name or not rescued or failed:
             raise WorkersError(
-                f"{folder} holds work that was neither published nor rescued",
+                f"{folder.path} holds work that was neither published nor rescued",
                 f"look at it, or claude-workers remove {home.worker} --discard to give it up",
             )
 

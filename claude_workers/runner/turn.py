@@ -68,7 +68,7 @@ class _Turn:
         self._watchdog = watchdog
         self._evidence = Evidence()
         self._stderr = b""
-        self._partial = b""
+        self._partial = bytearray()
         self._written = 0
         self._earlier = (run.progress.cost_usd, run.progress.tokens)
         self._messages: set[str] = set()
@@ -140,7 +140,12 @@ class _Turn:
 
     def _take(self, data: bytes) -> None:
         self._watchdog.heard()
-        *lines, self._partial = (self._partial + data).split(b"\n")
+        first, *others = data.split(b"\n")
+        self._partial += first
+        lines = []
+        if others:
+            lines = [bytes(self._partial), *others[:-1]]
+            self._partial = bytearray(others[-1])
         self._written += len(data)
         if self._written > _STREAM_LIMIT or len(self._partial) > _LINE_LIMIT:
             self._evidence.watch = Ending("failed", "the agent's stream is larger than any work needs")
