@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import subprocess
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,57 +24,92 @@ if TYPE_CHECKING:
 _KERNEL_READ_ONLY = ("sys", "fs", "sysrq-trigger", "bus", "irq", "acpi", "scsi")
 _KERNEL_MASKED = ("kcore", "keys", "key-users", "timer_list", "sched_debug", "latency_stats", "kmsg", "kallsyms")
 # Where machines keep secrets beside what everybody reads, and how deep they are looked for.
+_COPIED = 1 << 20
 _WITH_SECRETS = (("/etc", 5), ("/opt", 2), ("/usr/local", 2))
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 
-def system_mounts(hidden: Iterable[Path] = ()) -> list[str]:
-    """Return the options that show the system read-only, as it is this moment, without its secrets.
+@dataclass
+class View:
+    """What of the host is shown: bubblewrap's options, and the open handles they name."""
+
+    options: list[str] = field(default_factory=list)
+    handles: list[int] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Let go of the handles: bubblewrap has its own by now."""
+        for handle in self.handles:
+            os.close(handle)
+        self.handles.clear()
+
+
+def system_view(hidden: Iterable[Path] = ()) -> View:
+    """Return the system read-only, as it is this moment, without its secrets.
 
     `hidden` are private folders that are covered where they lie in what is shown.
     """
-    options: list[str] = []
+    view = View()
     for name in SYSTEM:
         path = Path(name)
         if path.is_symlink():
-            options += ["--symlink", os.readlink(path), name]
+            view.options += ["--symlink", os.readlink(path), name]
         elif path.is_dir():
-            options += ["--ro-bind", name, name]
-    covers = sorted(path for path in hidden if path.is_dir() and any(path.is_relative_to(one) for one in SYSTEM))
+            view.options += ["--ro-bind", name, name]
     emptied = []
     for name, depth in _WITH_SECRETS:
-        shown = _shown(name, depth) if os.path.isdir(name) and not os.path.islink(name) else None
-        if shown is not None:
-            options += ["--tmpfs", name, *shown]
+        if not os.path.isdir(name) or os.path.islink(name):
+            continue
+        if _has_secrets(name, depth):
+            view.options += ["--tmpfs", name]
+            _show(view, name, depth)
             emptied.append(name)
         elif name == "/etc":
-            options += ["--ro-bind", name, name]
-    options += [word for path in covers for word in ("--tmpfs", str(path))]
-    return [*options, *(word for name in emptied for word in ("--remount-ro", name))]
+            view.options += ["--ro-bind", name, name]
+    covered = sorted(path for path in hidden if path.is_dir() and any(path.is_relative_to(one) for one in SYSTEM))
+    view.options += [word for path in covered for word in ("--tmpfs", str(path))]
+    view.options += [word for name in emptied for word in ("--remount-ro", name)]
+    return view
 
 
-def _shown(folder: str, depth: int) -> list[str] | None:
-    """Return the options that show what of a folder everybody may read; None when that is all of it.
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Return link, folder or file; "" for what everybody may not read or is neither."""
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if stat.S_ISLNK(mode):
+        return "link"
+    if stat.S_ISDIR(mode) and mode & stat.S_IROTH and mode & stat.S_IXOTH:
+        return "folder"
+    return "file" if stat.S_ISREG(mode) and mode & stat.S_IROTH else ""
+
+
+def _has_secrets(folder: str, depth: int) -> bool:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            kind = _kind(entry)
+            if not kind or (kind == "folder" and depth and _has_secrets(entry.path, depth - 1)):
+                return True
+    return False
+
+
+def _show(view: View, folder: str, depth: int) -> None:
+    """Show what of a folder everybody may read.
 
     A secret is never bound and masked: a mask is gone when the file under it is replaced outside.
+    Files are copied in, for bubblewrap's time grows with the square of its mounts.
     """
-    options: list[str] = []
-    secret = False
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda one: one.name)
     for entry in found:
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if stat.S_ISLNK(mode):
-            options += ["--symlink", os.readlink(entry.path), entry.path]
-        elif stat.S_ISDIR(mode) and mode & stat.S_IROTH and mode & stat.S_IXOTH:
-            below = _shown(entry.path, depth - 1) if depth else None
-            options += ["--ro-bind", entry.path, entry.path] if below is None else ["--dir", entry.path, *below]
-            secret |= below is not None
-        elif stat.S_ISREG(mode) and mode & stat.S_IROTH:
-            options += ["--ro-bind", entry.path, entry.path]
-        else:
-            secret = True
-    return options if secret else None
+        kind = _kind(entry)
+        if kind == "link":
+            view.options += ["--symlink", os.readlink(entry.path), entry.path]
+        elif kind == "folder" and depth and _has_secrets(entry.path, depth - 1):
+            view.options += ["--dir", entry.path]
+            _show(view, entry.path, depth - 1)
+        elif kind == "file" and entry.stat().st_size <= _COPIED:
+            view.handles.append(os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
+            view.options += ["--perms", "0644", "--file", str(view.handles[-1]), entry.path]
+        elif kind:
+            view.options += ["--ro-bind", entry.path, entry.path]
 
 
 @functools.cache
@@ -97,8 +133,9 @@ def _knows(option: str) -> bool:
     return option in done.stdout
 
 
-def base_options(*, nested: bool, own_network: bool, hidden: Iterable[Path] = ()) -> list[str]:
-    """Return the options every enclosure has; `nested` leaves room for a sandbox inside."""
+def base_view(*, nested: bool, own_network: bool, hidden: Iterable[Path] = ()) -> View:
+    """Return what every enclosure has; `nested` leaves room for a sandbox inside."""
+    view = system_view(hidden)
     options = [*_NAMESPACES, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     if own_network:
         options.append("--unshare-net")
@@ -107,10 +144,11 @@ def base_options(*, nested: bool, own_network: bool, hidden: Iterable[Path] = ()
         options += ["--uid", "1000", "--gid", "1000"] if os.geteuid() == 0 else []
     elif _knows("--disable-userns"):
         options.append("--disable-userns")
-    options += [*system_mounts(hidden), "--dev", "/dev", "--proc", "/proc", *kernel_covers()]
+    options += [*view.options, "--dev", "/dev", "--proc", "/proc", *kernel_covers()]
     for folder in ("/tmp", "/run", "/var/tmp"):  # noqa: S108  these are the enclosure's own
         options += ["--tmpfs", folder]
-    return options
+    view.options = options
+    return view
 
 
 def home_options(
@@ -131,11 +169,14 @@ def check() -> None:
     """Raise Refused, with the remedy for this machine, unless an enclosure can be had here."""
     if not shutil.which("bwrap"):
         raise Refused("no enclosure: bubblewrap (bwrap) is not on PATH", "install it: apt-get install bubblewrap")
-    argv = ["bwrap", *base_options(nested=False, own_network=True), "--", "/usr/bin/env", "true"]
+    view = base_view(nested=False, own_network=True)
+    argv = ["bwrap", *view.options, "--", "/usr/bin/env", "true"]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20, pass_fds=view.handles)
     except subprocess.TimeoutExpired as error:
         raise Refused("no enclosure: bwrap did not answer", "run `claude-workers doctor`") from error
+    finally:
+        view.close()
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
         raise Refused(f"no enclosure: {said}", _remedy())

@@ -154,19 +154,18 @@ def _launch_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict
 def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[str, int | IO[bytes]]) -> Launched:
     ours, theirs = socket.socketpair()
     reader, writer = os.pipe()
-    rendered = {path: _in_memory(text.encode()) for path, text in enclosure.rendered.items()}
+    view = bubblewrap.base_view(
+        nested=enclosure.level == "double", own_network=enclosure.rules is not None, hidden=enclosure.hidden
+    )
     try:
-        env, inner = _inside(program, enclosure, theirs.fileno())
-        options = bubblewrap.base_options(
-            nested=enclosure.level == "double", own_network=enclosure.rules is not None, hidden=enclosure.hidden
-        )
-        options += bubblewrap.home_options(enclosure.home, enclosure.writable, enclosure.readable, rendered)
-        argv = bubblewrap.command(options, writer, enclosure.cwd, inner)
+        rendered = {path: _in_memory(view, text.encode()) for path, text in enclosure.rendered.items()}
+        view.options += bubblewrap.home_options(enclosure.home, enclosure.writable, enclosure.readable, rendered)
         filtered = seccomp.program()
         if filtered:
-            rendered[Path("seccomp")] = _in_memory(filtered)
-            options += ["--seccomp", str(rendered[Path("seccomp")])]
-        passed = [theirs.fileno(), writer, *rendered.values()]
+            view.options += ["--seccomp", str(_in_memory(view, filtered))]
+        env, inner = _inside(program, enclosure, theirs.fileno())
+        argv = bubblewrap.command(view.options, writer, enclosure.cwd, inner)
+        passed = [theirs.fileno(), writer, *view.handles]
         popen = subprocess.Popen(argv, env=env, pass_fds=passed, **streams)  # type: ignore[call-overload]
     except FileNotFoundError:
         ours.close()
@@ -175,13 +174,14 @@ def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[st
         raise
     finally:
         theirs.close()
-        for handle in (writer, *rendered.values()):
-            os.close(handle)
+        os.close(writer)
+        view.close()
     return _taken_over(popen, enclosure.rules, ours, reader)
 
 
-def _in_memory(content: bytes) -> int:
+def _in_memory(view: bubblewrap.View, content: bytes) -> int:
     handle = os.memfd_create("rendered")
+    view.handles.append(handle)
     os.write(handle, content)
     os.lseek(handle, 0, os.SEEK_SET)
     return handle
