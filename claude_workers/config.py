@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,7 +80,9 @@ def load(repository: str | None = None) -> Settings:
     data = read_toml(path)
     tables = data.pop("repos", {})
     values, origins = _checked(data, frozenset(KEYS), str(path))
-    if repository and isinstance(tables, dict) and repository in tables:
+    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise BadInput(f"{path}: repos is no table of tables", 'write [repos."owner/repo"]')
+    if repository and repository in tables:
         where = f'{path} [repos."{repository}"]'
         more, from_table = _checked(tables[repository], REPOSITORY_KEYS, where)
         values |= more
@@ -99,7 +102,7 @@ def with_gate(settings: Settings, text: str) -> Settings:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{GATE_FILE} at the base does not parse: {error}", "mend it on the base") from error
     values, origins = _checked(data, GATE_KEYS, GATE_FILE)
     fresh = {name: value for name, value in values.items() if name not in settings.origins}
@@ -114,7 +117,7 @@ def read_toml(path: os.PathLike[str]) -> dict[str, Any]:
             return tomllib.load(stream)
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"{os.fspath(path)} does not parse: {error}", "mend or remove it") from error
     except OSError as error:
         raise BadInput(f"{os.fspath(path)} cannot be read: {error.strerror}", "check it") from error
@@ -151,6 +154,7 @@ _SPOKEN = {
     "duration": "a duration such as 15m",
     "size": "a size such as 2G",
 }
+_DIGITS = 15
 _SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -159,7 +163,7 @@ def _as_kind(kind: str, value: object) -> Any:  # noqa: ANN401, C901, PLR0912
     match kind:
         case "list":
             if isinstance(value, str):
-                return tuple(value.split(","))
+                return tuple(one.strip() for one in value.split(",") if one.strip())
             if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
                 raise ValueError
             return tuple(value)
@@ -168,7 +172,7 @@ def _as_kind(kind: str, value: object) -> Any:  # noqa: ANN401, C901, PLR0912
                 raise ValueError
             return text.lower() in {"true", "1"}
         case "int":
-            if isinstance(value, bool) or not text.isdigit():
+            if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
                 raise ValueError
             return int(text)
         case "float":
@@ -178,10 +182,12 @@ def _as_kind(kind: str, value: object) -> Any:  # noqa: ANN401, C901, PLR0912
         case "duration":
             return clock.duration(text)
         case "size":
-            unit = text[-1:].lower()
-            return int(float(text[:-1]) * _SIZES[unit]) if unit in _SIZES else int(text)
+            if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?[kmgtKMGT]?", text):
+                raise ValueError
+            unit = _SIZES.get(text[-1:].lower(), 0)
+            return int(float(text[:-1]) * unit) if unit else int(float(text))
         case _:
-            if not isinstance(value, str) or not value or ("\n" in value and kind == ""):
+            if not isinstance(value, str) or not value or "\0" in value or ("\n" in value and not kind):
                 raise ValueError
             return value
 

@@ -14,7 +14,7 @@ TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"
 BASE_URL = "ANTHROPIC_BASE_URL"
 CARRIED = (API_KEY, TOKEN, BASE_URL)
 LOGIN_FILE = ".claude/.credentials.json"
-_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^\n]*)")
 
 
 def parse_env(text: str, where: str) -> dict[str, str]:
@@ -23,8 +23,8 @@ def parse_env(text: str, where: str) -> dict[str, str]:
     The value is everything after the first `=`, as it stands; a pair of quotes around it is dropped.
     """
     values = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip().removeprefix("export ")
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip(" \t\r").removeprefix("export ")
         if not stripped or stripped.startswith("#"):
             continue
         found = _LINE.fullmatch(stripped)
@@ -38,8 +38,17 @@ def parse_env(text: str, where: str) -> dict[str, str]:
 
 
 def render_env(values: dict[str, str]) -> str:
-    """Return what `parse_env` reads back."""
-    return "".join(f"{name}={value}\n" for name, value in sorted(values.items()))
+    """Return what `parse_env` reads back; BadInput for a value of more than one line."""
+    for name, value in values.items():
+        if "\n" in value or "\0" in value:
+            raise BadInput(f"the value of {name} has more than one line", "give it on one line")
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in sorted(values.items()))
+
+
+def _quoted(text: str) -> str:
+    """Return a value in quotes where it would otherwise lose its edges."""
+    bare = text == text.strip(" \t\r") and not (len(text) > 1 and text[0] == text[-1] and text[0] in "'\"")
+    return text if bare else f'"{text}"'
 
 
 def read_env(path: Path) -> dict[str, str]:

@@ -53,7 +53,11 @@ def write_atomic(path: Path, text: str, mode: int = PRIVATE_FILE) -> None:
     """Replace `path` by `text`: readers see the old content or the new, never a part."""
     try:
         temporary = _written(path, text, mode)
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -87,7 +91,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
     text = read_inside(path.parent, path.name)
     if text is None:
         return None
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deeply") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path.name} does not hold a JSON object")  # noqa: TRY004  one kind for its reader
     return data
@@ -100,10 +107,14 @@ def read_inside(folder: Path, relative: str, limit: int = 64 << 20) -> str | Non
     A worker's home is written by an agent: a link there may lead anywhere.
     """
     parts = Path(relative).parts
+    if os.path.isabs(relative) or ".." in parts:
+        raise ValueError(f"{relative[:80]} leads out of its folder")
     try:
         parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be read: {error.strerror}") from error
     try:
         for index, part in enumerate(parts):
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -112,7 +123,12 @@ def read_inside(folder: Path, relative: str, limit: int = 64 << 20) -> str | Non
             os.close(parent)
             parent = child
         return _read_regular(parent, relative, limit)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError as error:
+        # Linux says so of a link to a folder, too, when it was told not to follow.
+        if stat.S_ISLNK(os.stat(part, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise ValueError(f"{relative} leads through a symbolic link") from error
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -135,12 +151,21 @@ def _read_regular(handle: int, name: str, limit: int) -> str:
 def make_private(folder: Path) -> Path:
     """Create a folder that only its owner can enter, parents included; one that is there is made so."""
     try:
-        folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+        for missing in reversed([one for one in (folder, *folder.parents) if not one.is_dir()]):
+            missing.mkdir(mode=PRIVATE_DIR, exist_ok=True)
         if not folder.is_symlink():
             folder.chmod(PRIVATE_DIR)
     except OSError as error:
         raise cannot_write(folder, error) from error
     return folder
+
+
+def own_folder(folder: Path) -> Path:
+    """Return a folder of a home, private and real: what stands in its place, a link above all, is removed."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISDIR(os.lstat(folder).st_mode):
+            folder.unlink()
+    return make_private(folder)
 
 
 def remove_tree(folder: Path) -> None:
@@ -149,12 +174,11 @@ def remove_tree(folder: Path) -> None:
     An agent may leave folders without permissions, or deeper than Python's own deletion can go:
     what that cannot delete, chmod(1) and rm(1) can.
     """
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
         return
     try:
-        if folder.is_dir():
-            shutil.rmtree(folder)
+        shutil.rmtree(folder)
     except (OSError, RecursionError):
         subprocess.run(["chmod", "-R", "u+rwX", "--", folder], capture_output=True, check=False)
         done = subprocess.run(["rm", "-rf", "--", folder], capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ _DIGITS = 9
 RESERVED = frozenset({"any", "local", "all"})
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _OWNER_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
-_URL = re.compile(r"(?:https?://|git@|ssh://git@)[^/:\s]+[/:]([^/\s]+/[^/\s]+?)(?:\.git)?/?")
+_URL = re.compile(r"(?:https?://[^/\s]+/|ssh://git@[^/\s]+/|git@[^/:\s]+:)([^/\s]+/[^/\s]+?)(?:\.git)?/?")
 _ISSUE_URL = re.compile(r"https?://\S+/issues/(\d+)(?:[#?]\S*)?")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 
@@ -50,7 +50,7 @@ def owner_repo(text: str) -> str:
     """Return `owner/repo` from that form or from a URL of the repository."""
     found = _URL.fullmatch(text)
     name = found[1] if found else text
-    if not _OWNER_REPO.fullmatch(name) or name.endswith(("/.", "/..")):
+    if not _OWNER_REPO.fullmatch(name) or name.endswith(("/.", "/..", "/.git")):
         raise BadInput(
             f"{shown(text)} is not a repository",
             "write owner/repo, its URL, or a path that starts with ./ ../ / or ~",
@@ -62,7 +62,7 @@ def issue_number(text: str) -> int:
     """Return the number in `42`, `#42` or the issue's URL."""
     found = _ISSUE_URL.fullmatch(text)
     digits = found[1] if found else text.removeprefix("#")
-    if not (digits.isascii() and digits.isdigit()) or int(digits) < 1 or len(digits) > _DIGITS:
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > _DIGITS or int(digits) < 1:
         raise BadInput(f"{shown(text)} is not an issue", "write its number, such as 42 or #42, or its URL")
     return int(digits)
 
@@ -70,7 +70,8 @@ def issue_number(text: str) -> int:
 def branch_name(text: str) -> str:
     """Return `text` when git would take it as a branch and a shell would not notice it."""
     bad = ("..", "//", "@{", "/.", ".lock/")
-    if not _BRANCH.fullmatch(text) or text.endswith(("/", ".", ".lock")) or any(one in text for one in bad):
+    ended = text == "HEAD" or text.endswith(("/", ".", ".lock"))
+    if not _BRANCH.fullmatch(text) or ended or any(one in text for one in bad):
         raise BadInput(f"{shown(text)} is not a branch name", "name an existing branch, such as main")
     return text
 

@@ -41,17 +41,24 @@ class Layout:
 def layout(root: str | os.PathLike[str] | None = None) -> Layout:
     """Return the layout under `root`, else CLAUDE_WORKERS_ROOT, else ~/workers."""
     chosen = os.fspath(root or os.environ.get(ROOT_VARIABLE) or "~/workers")
-    path = Path(os.path.realpath(Path(chosen).expanduser()))
+    path = Path(os.path.realpath(_expanded(chosen)))
     if path == Path(path.anchor):
         raise BadInput("the root of homes cannot be /", f"name a folder with --root or {ROOT_VARIABLE}")
     return Layout(path)
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadInput(f"{text[:80]}: there is no such user's home", "name the folder by its full path") from error
 
 
 def config_dir() -> Path:
     """Return the folder of config.toml, hosts.toml, credentials.env, templates/ and prompts/."""
     chosen = os.environ.get(CONFIG_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return _expanded(chosen).absolute()
     from platformdirs import user_config_path  # noqa: PLC0415  start-up cost
 
     return user_config_path("claude-workers")

@@ -44,7 +44,7 @@ def todos(claude: Path, list_id: str) -> Todos:
             continue
         if isinstance(data, dict):
             states.append(data.get("status"))
-    return Todos(states.count("completed"), len([one for one in states if one in _COUNTED]))
+    return Todos(states.count("completed"), len([one for one in states if isinstance(one, str) and one in _COUNTED]))
 
 
 _COUNTED = frozenset({"pending", "in_progress", "completed"})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 from claude_workers import clock
+from claude_workers.agent.stream import one_line
 
 # What may be tried again by the same session, and what waits for something outside.
 RETRYABLE = frozenset({"killed", "error"})
@@ -47,7 +49,8 @@ class Evidence:
             info = event.get("rate_limit_info")
             resets = info.get("resetsAt") if isinstance(info, dict) else None
             if isinstance(resets, int | float) and isinstance(info, dict) and info.get("status") == "rejected":
-                self.resets_at = float(resets)
+                with contextlib.suppress(OverflowError):
+                    self.resets_at = float(resets)
 
 
 def classify(evidence: Evidence, exit_status: int, stderr: str) -> Ending:
@@ -71,7 +74,7 @@ def _without_result(evidence: Evidence, exit_status: int, stderr: str) -> Ending
         number = -exit_status if exit_status < 0 else exit_status - 128
         return Ending("killed", f"the agent was killed by signal {number}")
     said = stderr.strip().splitlines()
-    why = said[-1][:200] if said else f"exit {exit_status} without a result"
+    why = one_line(said[-1], 200) if said else f"exit {exit_status} without a result"
     return Ending("error" if evidence.events else "start", f"the agent ended: {why}")
 
 
@@ -79,21 +82,29 @@ def _authentication(status: object) -> Ending:
     return Ending("authentication", f"the API refused the credential ({status}); refresh the worker with a good one")
 
 
+def _moment(seconds: float | None) -> str | None:
+    """Return a written moment; None for what the stream gave as one and is none."""
+    try:
+        return clock.from_epoch(seconds) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _failed(result: dict[str, Any], evidence: Evidence) -> Ending:
-    status = result.get("api_error_status")
-    said = str(result.get("result") or "; ".join(map(str, result.get("errors") or [])) or result.get("subtype"))
-    said = " ".join(said.split())[:200]
+    given = result.get("api_error_status")
+    status = given if isinstance(given, int) else None
+    said = one_line(str(result.get("result") or result.get("errors") or result.get("subtype")), 200)
+    subtype = str(result.get("subtype"))
     by_subtype = {"error_max_turns": "turns", "error_max_budget_usd": "budget"}
-    if result.get("subtype") in by_subtype:
-        return Ending(by_subtype[str(result["subtype"])], f"the agent reached its {result['subtype'][6:]}")
+    if subtype in by_subtype:
+        return Ending(by_subtype[subtype], f"the agent reached its {subtype.removeprefix('error_')}")
     if result.get("stop_reason") == "refusal":
         return Ending("refusal", f"the model refused: {said}")
     if status in _AUTHENTICATION or "/login" in said:
         return _authentication(status or "no login")
     if status == _TOO_MANY:
-        until = clock.from_epoch(evidence.resets_at) if evidence.resets_at else None
-        return Ending("limit", f"usage limit: {said}", until)
-    if isinstance(status, int) and status >= _SERVER:
+        return Ending("limit", f"usage limit: {said}", _moment(evidence.resets_at))
+    if status is not None and status >= _SERVER:
         return Ending("overloaded", f"the API answered {status}: {said}")
     if status is None and "connect" in said.lower():
         return Ending("unreachable", said)

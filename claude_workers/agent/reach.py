@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from claude_workers.enclosure.rules import Rule, Rules, endpoint, is_loopback
+from claude_workers.enclosure.rules import Rule, Rules, endpoint, is_loopback, place
 
 if TYPE_CHECKING:
     from claude_workers.config import Settings
@@ -25,12 +25,12 @@ _DEFAULTS = {
 }
 _PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
 _NPM_FILES = ("/etc/npmrc", "/usr/etc/npmrc", "~/.npmrc")
-_NPM_REGISTRY = re.compile(r"^\s*(?:@[\w-]+:)?registry\s*=\s*(\S+)", re.MULTILINE)
+_NPM_REGISTRY = re.compile(r"^\s*(?:(@[\w.-]+):)?registry\s*=\s*(\S+)", re.MULTILINE)
 
 
-def pip_urls() -> list[str]:
-    """Return the index URLs that pip is configured for on this host."""
-    found = [os.environ.get("PIP_INDEX_URL", ""), *os.environ.get("PIP_EXTRA_INDEX_URL", "").split()]
+def _pip(key: str) -> list[str]:
+    """Return the URLs that pip is configured for under a key: index-url or extra-index-url."""
+    found = os.environ.get(f"PIP_{key.upper().replace('-', '_')}", "").split()
     for name in (os.environ.get("PIP_CONFIG_FILE", ""), *_PIP_FILES):
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         try:
@@ -38,21 +38,30 @@ def pip_urls() -> list[str]:
         except (configparser.Error, UnicodeDecodeError):
             continue
         for section in parser.sections():
-            for key in ("index-url", "extra-index-url"):
-                found += parser.get(section, key, fallback="").split()
+            found += parser.get(section, key, fallback="").split()
     return [one for one in found if one.startswith("http")]
+
+
+def pip_urls() -> list[str]:
+    """Return the index URLs that pip is configured for on this host, the chief one first."""
+    return [*_pip("index-url"), *_pip("extra-index-url")]
+
+
+def _npm() -> list[tuple[str, str]]:
+    """Return the registries that npm is configured for on this host, each with its scope or ""."""
+    found = [("", os.environ.get("npm_config_registry", ""))]  # noqa: SIM112  npm's own spelling
+    for name in _NPM_FILES:
+        try:
+            text = Path(os.path.expanduser(name)).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        found += _NPM_REGISTRY.findall(text)
+    return [(scope, url) for scope, url in found if url.startswith("http")]
 
 
 def npm_urls() -> list[str]:
     """Return the registry URLs that npm is configured for on this host."""
-    found = [os.environ.get("npm_config_registry", "")]  # noqa: SIM112  npm's own spelling
-    for name in _NPM_FILES:
-        try:
-            text = Path(name).expanduser().read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        found += _NPM_REGISTRY.findall(text)
-    return [one for one in found if one.startswith("http")]
+    return [url for _, url in _npm()]
 
 
 def registry_hosts() -> list[str]:
@@ -61,7 +70,7 @@ def registry_hosts() -> list[str]:
     for manager, defaults in _DEFAULTS.items():
         configured = {"pip3": pip_urls, "npm": npm_urls}.get(manager, list)()
         if configured:
-            hosts += [":".join(map(str, endpoint(one))) for one in configured]
+            hosts += [place(one) for one in configured]
         if shutil.which(manager):
             hosts += defaults
     return list(dict.fromkeys(hosts))
@@ -70,10 +79,14 @@ def registry_hosts() -> list[str]:
 def registry_variables() -> dict[str, str]:
     """Return the variables that tell package managers inside of this host's registries, secrets left out."""
     variables = {}
-    if pip := pip_urls():
-        variables["PIP_INDEX_URL"] = _without_login(pip[0])
-    if npm := npm_urls():
-        variables["npm_config_registry"] = _without_login(npm[0])
+    chief, extra = _pip("index-url"), _pip("extra-index-url")
+    if chief:
+        variables["PIP_INDEX_URL"] = _without_login(chief[0])
+    if extra:
+        variables["PIP_EXTRA_INDEX_URL"] = " ".join(_without_login(one) for one in extra)
+    for scope, url in _npm():
+        if not scope:
+            variables.setdefault("npm_config_registry", _without_login(url))
     return variables
 
 
@@ -84,7 +97,7 @@ def _without_login(url: str) -> str:
 
 def domains(settings: Settings, base_url: str | None, *, agent: bool = True) -> tuple[str, ...]:
     """Return the allow-list as text; `agent` adds the model's endpoint, which the gate never needs."""
-    model = [":".join(map(str, endpoint(base_url)))] if base_url else list(ANTHROPIC)
+    model = [place(base_url)] if base_url else list(ANTHROPIC)
     listed = [*(model if agent else []), *registry_hosts(), *settings.allowed_domains]
     return tuple(dict.fromkeys(listed))
 

@@ -43,12 +43,19 @@ def read_piped() -> str:
         collected += piece
         patience = max(deadline - time.monotonic(), 0)
         if len(collected) > _LIMIT:
-            raise BadInput(f"standard input is longer than {_LIMIT} bytes", "shorten the prompt")
+            raise _too_long()
 
 
 def read_all() -> str:
     """Return all of standard input, however long its end takes; the user asked by `-`."""
-    return _decoded(sys.stdin.buffer.read(_LIMIT))
+    data = sys.stdin.buffer.read(_LIMIT + 1)
+    if len(data) > _LIMIT:
+        raise _too_long()
+    return _decoded(data)
+
+
+def _too_long() -> BadInput:
+    return BadInput(f"standard input is longer than {_LIMIT} bytes", "shorten the prompt")
 
 
 def _decoded(data: bytes) -> str:

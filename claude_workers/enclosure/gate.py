@@ -7,6 +7,7 @@ one thread a connection, one request a connection.
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import threading
@@ -18,6 +19,7 @@ from claude_workers.enclosure.rules import Blocked, Rules
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NAMED = re.compile(r"[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?")
 _HEAD_LIMIT = 64 << 10
 _PATIENCE = 30.0
 _CHUNK = 64 << 10
@@ -124,16 +126,19 @@ def _target(head: bytes) -> tuple[str, int, bytes | None]:
     method, target, version = first.split(" ")
     if method == "CONNECT":
         host, _, port = target.rpartition(":")
+        if not _NAMED.fullmatch(host):
+            raise ValueError(target)
         return host.strip("[]"), int(port), None
     parts = urlsplit(target)
-    if parts.scheme != "http" or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme != "http" or not _NAMED.fullmatch(host):
         raise ValueError(target)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     dropped = ("proxy-", "connection:", "keep-alive:", "host:")
     kept = [line for line in headers if not line.lower().startswith(dropped)]
     lines = [f"{method} {path} {version}", f"Host: {parts.netloc.rpartition('@')[2]}", *kept]
     rewritten = "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1")
-    return parts.hostname, parts.port or 80, rewritten
+    return host, parts.port or 80, rewritten
 
 
 def _answer(client: socket.socket, status: int, text: str) -> None:

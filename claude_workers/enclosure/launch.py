@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 from claude_workers import files
 from claude_workers.enclosure import bubblewrap, seccomp, toolchain
 from claude_workers.enclosure.gate import Gate
+from claude_workers.enclosure.view import View
 from claude_workers.errors import WorkersError
 from claude_workers.process.identity import Identity, identify, send
 from claude_workers.process.tree import end_tree, wait_gone
@@ -179,7 +180,7 @@ def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[st
     return _taken_over(popen, enclosure.rules, ours, reader)
 
 
-def _in_memory(view: bubblewrap.View, content: bytes) -> int:
+def _in_memory(view: View, content: bytes) -> int:
     handle = os.memfd_create("rendered")
     view.handles.append(handle)
     os.write(handle, content)

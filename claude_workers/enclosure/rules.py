@@ -12,6 +12,9 @@ from claude_workers.errors import BadInput
 
 _HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]+\]")
 _TUNNELS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "fec0::/10")))
+_SIX = 6
+_ASKED = re.compile(r"[A-Za-z0-9_.:-]+")
+_SCHEMES = {"http": 80, "https": 443}
 DEFAULT_PORTS = frozenset({80, 443})
 
 
@@ -29,16 +32,18 @@ class Rule:
     @classmethod
     def parse(cls, text: str) -> Rule:
         """Read `host`, `*.domain`, `host:port`; BadInput for anything else or too broad."""
-        host, colon, port = text.strip().rpartition(":")
-        if not colon or text.endswith("]"):
-            host, port = text.strip(), ""
+        written = text.strip(" ")
+        host, colon, port = written.rpartition(":")
+        if not colon or written.endswith("]"):
+            host, colon, port = written, "", ""
+        bracketed = host.startswith("[") and not _is_address(host.strip("[]"))
         broad = host.startswith("*.") and "." not in host[2:].strip(".")
-        if not _HOST.fullmatch(host) or (port and not (port.isdigit() and 0 < int(port) < 1 << 16)) or broad:
+        if not _HOST.fullmatch(host) or (colon and not _is_port(port)) or broad or bracketed:
             raise BadInput(
                 f"{text!r} is not a host an agent may be allowed",
                 "write example.com, *.example.com or example.com:8443",
             )
-        return cls(host.strip("[]").lower(), int(port) if port else None)
+        return cls(host.strip("[]").rstrip(".").lower(), int(port) if port else None)
 
     def covers(self, host: str, port: int) -> bool:
         """Tell whether the rule names that host and port."""
@@ -62,13 +67,15 @@ class Rules:
         The name is resolved once, here, and that address is used: it cannot change in between.
         """
         host = host.strip("[]").rstrip(".").lower()
+        if not _ASKED.fullmatch(host):
+            raise Blocked("what is no host's name is not on the allow-list")
         named = [one for one in self.rules if one.covers(host, port)]
         if not named:
             raise Blocked(f"{host}:{port} is not on the allow-list")
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise OSError(f"{host} does not resolve: {error.strerror}") from error
+        except (OSError, UnicodeError) as error:
+            raise OSError(f"{host} does not resolve") from error
         # An operator who lists a host by name and port means it, private or not.
         explicit = any(one.host == host and (one.port == port or _is_address(host)) for one in named)
         for *_, place in found:
@@ -81,7 +88,15 @@ def _is_public(text: str) -> bool:
     """Tell whether an address is the open Internet's, and no tunnel's or translator's to elsewhere."""
     address = ipaddress.ip_address(text)
     tunnelled = any(address in net for net in _TUNNELS if net.version == address.version)
-    return address.is_global and not address.is_multicast and not tunnelled
+    mapped = getattr(address, "ipv4_mapped", None)
+    if mapped is not None:
+        return _is_public(str(mapped))
+    compatible = address.version == _SIX and int(address) < 1 << 32
+    return address.is_global and not address.is_multicast and not tunnelled and not compatible
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 1 << 16  # noqa: PLR2004
 
 
 def _is_address(host: str) -> bool:
@@ -93,15 +108,22 @@ def _is_address(host: str) -> bool:
 
 
 def endpoint(url: str) -> tuple[str, int]:
-    """Return host and port of an http(s) URL; BadInput when it is none."""
-    parts = urlsplit(url)
+    """Return host and port of an http(s) URL; BadInput, without the URL's secrets, when it is none."""
     try:
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except (KeyError, ValueError) as error:
-        raise BadInput(f"{url!r} is not an http(s) URL", "mend it and refresh the worker") from error
-    if not parts.hostname:
-        raise BadInput(f"{url!r} names no host", "mend it and refresh the worker")
-    return parts.hostname, port
+        parts = urlsplit(url)
+        port = parts.port or _SCHEMES[parts.scheme]
+        named = bool(parts.hostname) and parts.scheme in _SCHEMES
+    except (KeyError, ValueError):
+        named = False
+    if not named:
+        raise BadInput("a base URL or registry is no http(s) URL with a host", "mend it and refresh the worker")
+    return str(parts.hostname), port
+
+
+def place(url: str) -> str:
+    """Return an http(s) URL's host and port as a rule is written."""
+    host, port = endpoint(url)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -49,8 +49,14 @@ class Toolchain:
 
     def _would_show_private(self, path: Path) -> bool:
         real = Path(os.path.realpath(path))
-        inside = any(real.is_relative_to(one) for one in self._private) or bool(_PRIVATE_NAMES & set(real.parts))
+        inside = any(real.is_relative_to(one) for one in self._private) or self._private_by_name(real)
         return inside or any(one.is_relative_to(real) for one in (self._home, *self._private))
+
+    def _private_by_name(self, real: Path) -> bool:
+        """Tell whether a path lies in a folder of the operator's home that is private by its name."""
+        if not real.is_relative_to(self._home) or real.is_relative_to(self._home / ".claude" / "local"):
+            return False  # ~/.claude/local is where Claude Code's own installer puts the program
+        return bool(_PRIVATE_NAMES & set(real.relative_to(self._home).parts))
 
     def add_path(self, variable: str) -> None:
         """Show the tools of every folder named in a PATH."""

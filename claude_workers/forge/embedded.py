@@ -26,6 +26,7 @@ class EmbeddedForge:
     def claim(self, task: Task) -> None:
         """Take the ticket in one transaction."""
         if task.issue:
+            self._tickets.check(task.issue, self._repo)
             self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, self._root))
 
     def release(self, task: Task, *, proposed: bool) -> None:
@@ -35,10 +36,12 @@ class EmbeddedForge:
 
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Change a ticket's labels."""
+        self._tickets.check(number, self._repo)
         self._tickets.label(number, add, remove)
 
     def comment(self, number: int, body: str, key: str) -> None:
         """Comment on a ticket as claude-workers."""
+        self._tickets.check(number, self._repo)
         self._tickets.comment(number, body, "claude-workers", key)
 
     def open_change(self, branch: str) -> Change | None:

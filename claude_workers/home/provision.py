@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -42,13 +43,18 @@ def check_settings(text: str, where: str) -> None:
     """Raise BadInput unless Claude Code would take the whole of a settings file."""
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{where} does not parse: {error}", "mend or remove it") from error
     if not isinstance(data, dict):
         raise BadInput(f"{where} is not a JSON object", "mend or remove it")
     for name, kind in _SETTINGS_KINDS.items():
         if name in data and not isinstance(data[name], kind):
             raise BadInput(f"{where}: {name} is of the wrong kind", "mend or remove it")
+    sandbox = data.get("sandbox", {})
+    network = sandbox.get("network", {})
+    domains = network.get("allowedDomains", []) if isinstance(network, dict) else None
+    if not isinstance(sandbox.get("enabled", True), bool) or not isinstance(domains, list):
+        raise BadInput(f"{where}: sandbox is of the wrong kind", "mend or remove it")
     for name in ("allow", "deny", "ask"):
         rules = data.get("permissions", {}).get(name, [])
         if not isinstance(rules, list) or not all(isinstance(one, str) for one in rules):
@@ -74,6 +80,8 @@ def create(layout: Layout, worker: str) -> Home:
             # rename() onto an existing folder fails unless that one is empty: nobody's home is.
             os.rename(building, home.path)
         except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise Busy(f"worker {worker} was made this moment by somebody else", "use another id") from error
             raise files.cannot_write(home.path, error) from error
     except BaseException:
         files.remove_tree(building)
@@ -91,7 +99,7 @@ def refresh(home: Home) -> list[str]:
     content = rendered(home.worker, environment)
     changed = [name for name, text in content.items() if _current(home, name) != text]
     for folder in _FOLDERS:
-        files.make_private(home.path / folder)
+        files.own_folder(home.path / folder)
     _write(home.path, content)
     return changed
 
@@ -110,7 +118,7 @@ def _write(folder: Path, content: dict[str, str]) -> None:
 
 def clean_claude(home: Home, *, login: bool) -> None:
     """Remove from .claude/ what one task could say to the next, and a login that is not the home's own."""
-    files.make_private(home.claude)
+    files.own_folder(home.claude)
     for entry in _entries(home.claude):
         kept = entry.name in _SURVIVING and not entry.is_symlink() and entry.is_dir() == (entry.name in _FOLDERS_KEPT)
         if not kept or (entry.name == ".credentials.json" and not login):

@@ -7,13 +7,15 @@ import json
 from dataclasses import dataclass
 
 from claude_workers import clock, files
+from claude_workers.errors import BadInput
 from claude_workers.home.home import Home
 from claude_workers.model import SCHEMA, Progress, Receipt, Task
-from claude_workers.names import plain_word
+from claude_workers.names import branch_name, plain_word
 from claude_workers.process.identity import Identity, Liveness, probe
 
 # Beside a task's records while a person asks its runner to stop: without it, a SIGTERM is the host's.
 STOP_FILE = "stop"
+_STEM = 150  # a file's name may have 255 bytes
 STATES = frozenset({"busy", "stopped", "waiting"})
 
 
@@ -35,31 +37,38 @@ def _believed(home: Home, data: dict[str, object]) -> Task:
     if isinstance(schema, int) and schema > SCHEMA:
         raise ValueError(f"written by a newer version (schema {schema})")
     task = Task.from_json(data)
-    for name, kinds in _KINDS.items():
-        if not isinstance(getattr(task, name), kinds) or isinstance(getattr(task, name), bool):
-            raise TypeError(f"{name} is not what it should be")
+    for one in dataclasses.fields(Task):
+        value, kinds = getattr(task, one.name), _KINDS[str(one.type)]
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise TypeError(f"{one.name} is not what it should be")
     if task.worker != home.worker:
         raise ValueError(f"it belongs to worker {task.worker[:20]!r}")
-    if task.state not in STATES or plain_word(task.task_id) != task.task_id:
+    if task.state not in STATES or not task.task_id or plain_word(task.task_id) != task.task_id:
         raise ValueError("state or task_id is not what it should be")
-    if not {"name", "url"} <= set(task.repo) or ".." in str(task.repo["name"]):
-        raise ValueError("repo is not what it should be")
+    _check_names(task)
     return task
 
 
+def _check_names(task: Task) -> None:
+    """Raise ValueError for a repository or branch that would lead a path or a command elsewhere."""
+    texts = [task.repo.get("name"), task.repo.get("url"), task.repo.get("path") or ""]
+    if not all(isinstance(one, str) for one in texts) or not texts[1]:
+        raise ValueError("repo is not what it should be")
+    owner, slash, name = str(texts[0]).partition("/")
+    if not slash or "/" in name or any(one in {"", ".", ".."} or "\0" in one for one in (owner, name)):
+        raise ValueError("repo is not what it should be")
+    try:
+        branch_name(task.branch)
+    except BadInput as error:
+        raise ValueError("branch is not what it should be") from error
+
+
 _KINDS: dict[str, tuple[type, ...]] = {
-    "task_id": (str,),
-    "worker": (str,),
-    "repo": (dict,),
-    "branch": (str,),
-    "issue": (int, type(None)),
-    "prompt": (str,),
-    "attempt": (int,),
-    "state": (str,),
-    "phase": (str,),
-    "pid": (int, type(None)),
-    "pid_start": (int, type(None)),
-    "options": (dict,),
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "int": (int,),
+    "int | None": (int, type(None)),
+    "Json": (dict,),
 }
 
 
@@ -107,8 +116,11 @@ def runner_of(task: Task) -> Identity | None:
     if task.pid is not None and task.pid_start is not None:
         return Identity(task.pid, task.pid_start, task.boot_id or "")
     starter = task.extra.get("dispatcher")
-    if isinstance(starter, dict) and {"pid", "start", "boot"} <= set(starter):
-        return Identity(int(starter["pid"]), int(starter["start"]), str(starter["boot"]))
+    if not isinstance(starter, dict):
+        return None
+    pid, start, boot = starter.get("pid"), starter.get("start"), starter.get("boot")
+    if isinstance(pid, int) and isinstance(start, int) and isinstance(boot, str):
+        return Identity(pid, start, boot)
     return None
 
 
@@ -139,9 +151,9 @@ def receipt(home: Home, task_id: str) -> Receipt | None:
 def archive(home: Home, task: Task, receipt: Receipt) -> None:
     """Keep a finished task under completed/, overwriting nothing, and free the worker."""
     owner_repo = f"{plain_word(task.repository.owner)}-{plain_word(task.repository.short)}"
-    stem = f"{owner_repo}-{task.issue or task.task_id}"
+    stem = f"{owner_repo[:_STEM]}-{task.issue or task.task_id}"
     text = files.to_text({**task.to_json(), "state": "ended", "receipt": receipt.to_json()})
-    files.make_private(home.completed)
+    files.own_folder(home.completed)
     number = 0
     while not _archived(home, task, name := f"{stem}.{number}.json" if number else f"{stem}.json"):
         if files.create_exclusive(home.completed / name, text):
@@ -179,5 +191,8 @@ def archived_task(home: Home, task_id: str) -> Task | None:
         except ValueError:
             continue
         if data and data.get("task_id") == task_id:
-            return Task.from_json({name: value for name, value in data.items() if name != "receipt"})
+            try:
+                return Task.from_json({name: value for name, value in data.items() if name != "receipt"})
+            except TypeError:
+                continue
     return None

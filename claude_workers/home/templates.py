@@ -11,7 +11,7 @@ from claude_workers.errors import BadInput
 if TYPE_CHECKING:
     from pathlib import Path
 
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z]+)\s*\}\}")
+_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 WORKER_FILES = (".claude/CLAUDE.md", ".claude/settings.json", ".zshenv", "prompt.md")
 
 

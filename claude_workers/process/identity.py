@@ -148,7 +148,7 @@ def send(process: Identity, number: signal.Signals) -> bool:
     """Signal that very process; return False, having signalled nobody, when it is not alive."""
     try:
         handle = os.pidfd_open(process.pid)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except (AttributeError, OSError):
         return _send_by_pid(process, number)

@@ -59,6 +59,9 @@ def spawn_detached(argv: Sequence[str], env: dict[str, str], log: Path, timeout:
                 start_new_session=True,
                 cwd="/",
             )
+        except OSError as error:
+            os.close(reader)
+            raise WorkersError(f"{argv[0]} cannot be started: {error.strerror}", "claude-workers doctor") from error
         finally:
             os.close(writer)
     try:
@@ -70,7 +73,16 @@ def spawn_detached(argv: Sequence[str], env: dict[str, str], log: Path, timeout:
     child.wait()
     if not line:
         raise WorkersError(f"the runner did not start: {_last_line(log)}", "claude-workers doctor")
-    answer: dict[str, object] = json.loads(line)
+    return _understood(line)
+
+
+def _understood(line: bytes) -> dict[str, object]:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise WorkersError("the runner's report cannot be understood", "claude-workers doctor")
     return answer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from claude_workers import files
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUSY_MS = 30_000
+_PAUSE = 0.02
 
 
 def _tickets(db: sqlite3.Connection) -> None:
@@ -32,7 +34,8 @@ def _tickets(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TABLE comments (
             id INTEGER PRIMARY KEY AUTOINCREMENT, ticket_id INTEGER NOT NULL REFERENCES tickets (id),
-            author TEXT NOT NULL, body TEXT NOT NULL, created_at TEXT NOT NULL, key TEXT UNIQUE)"""
+            author TEXT NOT NULL, body TEXT NOT NULL, created_at TEXT NOT NULL, key TEXT,
+            UNIQUE (ticket_id, key))"""
     )
 
 
@@ -95,13 +98,27 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     if version > len(MIGRATIONS):
         raise BadInput(f"{path} was written by a newer version", "update claude-workers")
     path.chmod(files.PRIVATE_FILE)
-    db.execute("PRAGMA journal_mode = WAL")
+    _use_wal(db)
     db.execute("BEGIN IMMEDIATE")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     for migrate in MIGRATIONS[version:]:
         migrate(db)
     db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     db.execute("COMMIT")
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; SQLite's own patience does not cover that."""
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _mapped(path: Path, error: sqlite3.DatabaseError) -> WorkersError:

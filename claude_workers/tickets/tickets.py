@@ -48,6 +48,11 @@ class Tickets:
         with self._database.transaction() as db:
             return [_issue(db, row) for row in db.execute(query, (repo, closed)).fetchall()]
 
+    def check(self, number: int, repo: str) -> None:
+        """Raise NotFound unless the ticket is there and about that repository."""
+        with self._database.transaction() as db:
+            _row(db, number, repo)
+
     def comment(self, number: int, body: str, author: str, key: str | None = None) -> None:
         """Add a comment; one with a `key` that is there already is not added twice."""
         if not body.strip():
@@ -63,7 +68,7 @@ class Tickets:
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Put labels on a ticket and take others off; what is so already stays so."""
         for name in (*add, *remove):
-            if not name.strip() or "\n" in name or "," in name:
+            if not name.strip() or "\n" in name or "," in name or not _is_utf8(name):
                 raise BadInput(f"{name[:40]!r} is not a label", "use one line without commas")
         with self._database.transaction() as db:
             _row(db, number, None)
@@ -84,6 +89,7 @@ class Tickets:
         The same task may ask again.
         """
         with self._database.transaction() as db:
+            _row(db, number, None)
             held = db.execute("SELECT * FROM claims WHERE ticket_id = ?", (number,)).fetchone()
             if held and held["task_id"] != task_id:
                 raise IssueTaken(
@@ -112,11 +118,14 @@ class Tickets:
         """Record a published branch, or bring its record up to date; return the change's number."""
         moment = clock.now()
         with self._database.transaction() as db:
+            if change.issue is not None:
+                _row(db, change.issue, None)
             db.execute(
                 "INSERT INTO changes (ticket_id, repo, branch, base, head, task_id, worker, title, body,"
                 " draft, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (repo, branch) DO UPDATE SET head = excluded.head, task_id = excluded.task_id,"
-                " title = excluded.title, body = excluded.body, draft = excluded.draft,"
+                " ON CONFLICT (repo, branch) DO UPDATE SET ticket_id = excluded.ticket_id, base = excluded.base,"
+                " head = excluded.head, task_id = excluded.task_id, worker = excluded.worker,"
+                " title = excluded.title, body = excluded.body, draft = excluded.draft, state = 'open',"
                 " updated_at = excluded.updated_at",
                 (change.issue, change.repo, change.branch, change.base, change.head, change.task_id,
                  change.worker, change.title, change.body, change.draft, moment, moment),
@@ -141,13 +150,22 @@ class Tickets:
 
 
 def _text(text: str, what: str, limit: int) -> str:
-    if "\0" in text or len(text) > limit:
+    if "\0" in text or len(text) > limit or not _is_utf8(text):
         raise BadInput(f"the {what} is longer than {limit} characters or not text", "shorten it")
     return text
 
 
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _row(db: sqlite3.Connection, number: int, repo: str | None) -> sqlite3.Row:
-    row: sqlite3.Row | None = db.execute("SELECT * FROM tickets WHERE id = ?", (number,)).fetchone()
+    asked = number if abs(number) < 1 << 63 else -1  # SQLite's integers end there
+    row: sqlite3.Row | None = db.execute("SELECT * FROM tickets WHERE id = ?", (asked,)).fetchone()
     if row is None:
         raise NotFound(f"there is no ticket {number}", "claude-workers ticket list")
     if repo is not None and row["repo"] != repo:

@@ -1,0 +1,1 @@
+"""Tests of the enclosure's rules, gate and toolchain."""
