@@ -56,7 +56,9 @@ def write_atomic(path: Path, text: str, mode: int = PRIVATE_FILE) -> None:
         try:
             os.replace(temporary, path)
         except BaseException:
-            os.unlink(temporary)
+            # A signal's exception may come right after the replacing: there is nothing to clear then.
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
             raise
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -127,7 +129,7 @@ def read_inside(folder: Path, relative: str, limit: int = 64 << 20) -> str | Non
         return None
     except NotADirectoryError as error:
         # Linux says so of a link to a folder, too, when it was told not to follow.
-        if stat.S_ISLNK(os.stat(part, dir_fd=parent, follow_symlinks=False).st_mode):
+        if _is_link(part, parent):
             raise ValueError(f"{relative} leads through a symbolic link") from error
         return None
     except OSError as error:
@@ -136,6 +138,13 @@ def read_inside(folder: Path, relative: str, limit: int = 64 << 20) -> str | Non
         raise ValueError(f"{relative} cannot be read: {error.strerror}") from error
     finally:
         os.close(parent)
+
+
+def _is_link(name: str, parent: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 def _read_regular(handle: int, name: str, limit: int) -> str:
@@ -149,12 +158,10 @@ def _read_regular(handle: int, name: str, limit: int) -> str:
 
 
 def make_private(folder: Path) -> Path:
-    """Create a folder that only its owner can enter, parents included; one that is there is made so."""
+    """Create a folder that only its owner can enter, parents included; one that is there stays as it is."""
     try:
         for missing in reversed([one for one in (folder, *folder.parents) if not one.is_dir()]):
             missing.mkdir(mode=PRIVATE_DIR, exist_ok=True)
-        if not folder.is_symlink():
-            folder.chmod(PRIVATE_DIR)
     except OSError as error:
         raise cannot_write(folder, error) from error
     return folder
@@ -165,7 +172,8 @@ def own_folder(folder: Path) -> Path:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             folder.unlink()
-    return make_private(folder)
+    make_private(folder).chmod(PRIVATE_DIR)
+    return folder
 
 
 def remove_tree(folder: Path) -> None:

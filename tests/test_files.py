@@ -300,7 +300,7 @@ def test_a_private_folder_may_exist_already(tmp_path: Path) -> None:
     (tmp_path / "a" / "kept").touch()
     assert files.make_private(tmp_path / "a") == tmp_path / "a"
     assert (tmp_path / "a" / "kept").exists()
-    assert mode(tmp_path / "a") == 0o700
+    assert mode(tmp_path / "a") == 0o755
 
 
 def test_a_link_in_place_of_a_private_folder_opens_and_closes_nothing(tmp_path: Path) -> None:

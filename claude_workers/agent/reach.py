@@ -23,8 +23,8 @@ _DEFAULTS = {
     "cargo": ("index.crates.io", "static.crates.io", "crates.io"),
     "go": ("proxy.golang.org", "sum.golang.org"),
 }
-_PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
-_NPM_FILES = ("/etc/npmrc", "/usr/etc/npmrc", "~/.npmrc")
+_PIP_FILES = ("~/.config/pip/pip.conf", "~/.pip/pip.conf", "/etc/pip.conf")
+_NPM_FILES = ("~/.npmrc", "/etc/npmrc", "/usr/etc/npmrc")
 _NPM_REGISTRY = re.compile(r"^\s*(?:(@[\w.-]+):)?registry\s*=\s*(\S+)", re.MULTILINE)
 
 

@@ -113,7 +113,7 @@ def _play(folder: Path, isolation: str, *, real: bool) -> Receipt:
     _say("logs 01 -f")
     for event in fleet.logs("01", since=task.cursor, follow=True):
         if event.kind in {"tool", "text", "runner", "error"}:
-            click.echo(f"    {event.text}")
+            click.echo("    " + event.text.replace("\n", "\n    "))
     [receipt] = fleet.watch(["01"], timeout=600)
     _receipt(fleet, calc, receipt)
     return receipt

@@ -54,4 +54,6 @@ def _print(call: Call, event: LogEvent, *, raw: bool) -> None:
     elif call.json:
         print_json({"cursor": event.cursor, "at": event.at, "kind": event.kind, "text": event.text})
     else:
-        click.echo(f"{_MARKS.get(event.kind, ' ')} {event.text}")
+        # An agent's further lines are set in: none of them can look like the runner's own.
+        text = event.text.replace("\n", "\n  ")
+        click.echo(f"{_MARKS.get(event.kind, ' ')} {text}")

@@ -147,6 +147,15 @@ def _answer(client: socket.socket, status: int, text: str) -> None:
     client.sendall(f"{head}\r\nX-Claude-Workers: refused\r\nConnection: close\r\n\r\n".encode() + body)
 
 
+def _ready(sides: list[socket.socket]) -> list[socket.socket]:
+    """Wait until one of the sockets can be read; poll(2) takes handles of any number."""
+    poll = select.poll()
+    for side in sides:
+        poll.register(side, select.POLLIN)
+    numbers = {number for number, _ in poll.poll()}
+    return [side for side in sides if side.fileno() in numbers]
+
+
 def _splice(left: socket.socket, right: socket.socket) -> None:
     """Copy both ways until both sides have closed; each half may close on its own."""
     left.settimeout(None)
@@ -154,8 +163,7 @@ def _splice(left: socket.socket, right: socket.socket) -> None:
     other = {left: right, right: left}
     open_sides = [left, right]
     while open_sides:
-        ready, _, _ = select.select(open_sides, [], [])
-        for side in ready:
+        for side in _ready(open_sides):
             data = side.recv(_CHUNK)
             if data:
                 other[side].sendall(data)

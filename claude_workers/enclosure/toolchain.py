@@ -54,8 +54,9 @@ class Toolchain:
 
     def _private_by_name(self, real: Path) -> bool:
         """Tell whether a path lies in a folder of the operator's home that is private by its name."""
-        if not real.is_relative_to(self._home) or real.is_relative_to(self._home / ".claude" / "local"):
-            return False  # ~/.claude/local is where Claude Code's own installer puts the program
+        public = (self._home / ".claude" / "local", self._home / ".config" / "nvm")  # where installers put programs
+        if not real.is_relative_to(self._home) or any(real.is_relative_to(one) for one in public):
+            return False
         return bool(_PRIVATE_NAMES & set(real.relative_to(self._home).parts))
 
     def add_path(self, variable: str) -> None:

@@ -127,10 +127,10 @@ def clean_claude(home: Home, *, login: bool) -> None:
         if project.is_symlink() or not project.is_dir():
             files.remove_tree(project)
             continue
-        for one in _entries(files.make_private(project)):
+        for one in _entries(project):
             if one.suffix != ".jsonl" or one.is_symlink() or not one.is_file():
                 files.remove_tree(one)
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [Path(one.path) for one in os.scandir(files.make_private(folder))] if folder.is_dir() else []
+    return [Path(one.path) for one in os.scandir(files.own_folder(folder))] if folder.is_dir() else []

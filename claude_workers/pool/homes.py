@@ -13,7 +13,7 @@ from claude_workers.names import worker_id
 from claude_workers.pool import leave
 from claude_workers.pool.dispatch import LOCK_WAIT, describe
 from claude_workers.runner.finish import finish
-from claude_workers.runner.run import Run
+from claude_workers.runner.run import MADE_FOR, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def remove(layout: Layout, worker: str, *, discard: bool = False) -> None:
 
 def _refuse_unrescued(home: Home) -> None:
     """Raise WorkersError for a clone that no ended task carried into our repository."""
-    made_for = files.read_inside(home.path, "github/.made-for")
+    made_for = files.read_inside(home.path, MADE_FOR)
     folders = [one for owner in _folders(home.path / "github") for one in _folders(owner)]
     for folder in folders:
         rescued = made_for and tasks.receipt(home, made_for) is not None

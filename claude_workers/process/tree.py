@@ -76,6 +76,7 @@ def end_tree(leader: Identity, *, grace: float = 3.0, marker: str = "") -> list[
         for one in identities:
             send(one, signal.SIGKILL)
         left = wait_gone(identities, 2.0)
-        if not left and not [one for one in members(leader, marker) if one.state not in "ZX"]:
+        newcomers = [one for one in members(leader, marker) if one.state not in "ZX"]
+        if not left and not newcomers:
             return []
-    return left
+    return left or [Identity(one.pid, one.start, boot_id()) for one in newcomers]

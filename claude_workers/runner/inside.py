@@ -78,9 +78,7 @@ def _persisted(run: Run) -> list[Path]:
         folder = run.home.path
         for part in path.parts:
             folder /= part
-            if folder.is_symlink() or not folder.is_dir():
-                files.remove_tree(folder)
-            files.make_private(folder)
+            files.own_folder(folder)
         folders.append(folder)
     return folders
 
@@ -95,7 +93,7 @@ def agent_enclosure(run: Run, *, pays: str | None = None) -> Enclosure:
     home = run.home
     inputs = [run.path(name) for name in _INPUTS if run.path(name).is_file()]
     own = [home.claude / "settings.json", home.claude / "CLAUDE.md", run.mirror, *inputs]
-    files.make_private(run.clone)
+    files.own_folder(run.clone)
     return Enclosure(
         level=run.task.isolation,
         home=home.path,
@@ -126,14 +124,24 @@ def gate_enclosure(run: Run, folder: Path, bundle: Path) -> Enclosure:
 
 
 def carry_enclosure(run: Run) -> Enclosure:
-    """Return what carrying sees: the clone, to read only, and the mirror; no network, no secrets."""
-    files.make_private(run.clone)
+    """Return what carrying sees: the clone, to read only, and the mirror."""
+    return _bare_enclosure(run, readable=(files.own_folder(run.clone), run.mirror))
+
+
+def making_enclosure(run: Run, folder: Path) -> Enclosure:
+    """Return what making a clone sees: the new folder, and the mirror to read."""
+    return _bare_enclosure(run, readable=(run.mirror,), writable=(folder,))
+
+
+def _bare_enclosure(run: Run, *, readable: tuple[Path, ...], writable: tuple[Path, ...] = ()) -> Enclosure:
+    """Return an enclosure for git alone: no network, no secrets, nothing of Claude's."""
     return Enclosure(
         level=_plain_level(run),
         home=run.home.path,
         cwd=Path("/"),
         env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(run.home.path), "LC_ALL": "C.UTF-8"},
-        readable=(run.clone, run.mirror, *tools(run.home)),
+        writable=writable,
+        readable=(*readable, *tools(run.home)),
         rendered=_rendered(run),
         rules=Rules(()),
         hidden=_private(run),

@@ -24,7 +24,7 @@ def prepare(run: Run) -> str:
     run.reload_settings()
     _write_inputs(run)
     _clear_temporary(run)
-    fresh = not (run.clone / ".git").is_dir() or _made_for(run) != run.task.task_id
+    fresh = not (run.clone / ".git").is_dir() or not run.owns_clone()
     if fresh:
         _make_clone(run)
     provision_commands(run)
@@ -46,18 +46,18 @@ def _begin(run: Run) -> None:
     run.say(f"starting from {branch} at {base[:12]}" + (", continuing the open change" if start else ""))
 
 
-def _made_for(run: Run) -> str | None:
-    return files.read_inside(run.home.path, "github/.made-for") or None
-
-
 def _make_clone(run: Run) -> None:
-    """Make the clone anew; what another task left there is carried into our repository first."""
+    """Make the clone anew, whole before it takes its place; what another task left there is carried first."""
+    making = run.clone.with_name(f"{run.clone.name}.making")
+    files.remove_tree(making)
+    files.make_private(making)
+    beginning = clone.Beginning(run.mirror, run.progress.base_branch, run.task.branch, run.progress.start)
+    clone.create(inside.Scripts(inside.making_enclosure(run, making)), making, beginning)
     if (run.clone / ".git").exists():
         _rescue_leftovers(run)
     files.remove_tree(run.clone)
-    beginning = clone.Beginning(run.mirror, run.progress.base_branch, run.task.branch, run.progress.start)
-    clone.create(inside.Scripts(inside.agent_enclosure(run)), run.clone, beginning)
-    files.write_atomic(run.home.path / "github" / ".made-for", run.task.task_id)
+    os.rename(making, run.clone)
+    run.mark_clone()
 
 
 def _rescue_leftovers(run: Run) -> None:
@@ -73,7 +73,8 @@ def _rescue_leftovers(run: Run) -> None:
 
 def _clear_temporary(run: Run) -> None:
     files.remove_tree(run.home.temporary)
-    files.make_private(run.home.outbox)
+    files.own_folder(run.home.temporary)
+    files.own_folder(run.home.outbox)
 
 
 def _write_inputs(run: Run) -> None:

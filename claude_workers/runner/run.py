@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from claude_workers.model import Task
 
 _SAVE_EVERY = 0.5
+MADE_FOR = "github/.made-for"
 
 
 class Ended(Exception):
@@ -83,6 +84,14 @@ class Run:
     def cargo(self, kept: str | None = None) -> Cargo:
         """Return the clone as something to carry, kept under the task's name unless another is given."""
         return Cargo(self.clone, self.task.branch, self.mirror, self.store, kept or self.kept)
+
+    def owns_clone(self) -> bool:
+        """Tell whether the clone was made, whole, for this task."""
+        return files.read_inside(self.home.path, MADE_FOR) == self.task.task_id
+
+    def mark_clone(self) -> None:
+        """Note that the clone was made for this task."""
+        files.write_atomic(self.home.path / MADE_FOR, self.task.task_id)
 
     def _settings(self) -> config.Settings:
         """Return the settings in force: the operator's, the base's own gate, then this dispatch's words."""

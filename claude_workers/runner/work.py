@@ -128,8 +128,8 @@ def _answer(run: Run, carried: Carried, *, changed: bool) -> None:
 
 def rescue(run: Run) -> str:
     """Carry the clone's state before the task is left; return "" or why it could not be done."""
-    if not (run.clone / ".git").is_dir():
-        return ""
+    if not run.owns_clone():
+        return ""  # it was not made yet: nothing of this task's can be in it
     try:
         collect(run)
     except (WorkersError, OSError, ValueError) as error:

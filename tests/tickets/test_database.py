@@ -49,6 +49,13 @@ def test_a_database_is_made_from_nothing_and_from_no_bytes(path: Path, *, exists
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_folder_that_was_there_before_keeps_its_permissions(path: Path) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(0o1777)
+    Tickets(path).list()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o1777
+
+
 @pytest.mark.parametrize("seen", range(1, len(database.MIGRATIONS)))
 def test_an_older_database_is_brought_up_to_date_and_loses_nothing(seen: int, path: Path) -> None:
     path.parent.mkdir()
