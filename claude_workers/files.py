@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
 import stat
 import subprocess
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from claude_workers.errors import Busy, WorkersError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from claude_workers.errors import WorkersError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
-_LOCK_POLL = 0.02
 
 
 def cannot_write(path: Path, error: OSError) -> WorkersError:
@@ -195,34 +189,3 @@ def remove_tree(folder: Path) -> None:
             raise WorkersError(
                 f"{folder} cannot be deleted: {said[-1] if said else 'unknown'}", "delete it by hand"
             ) from None
-
-
-@contextlib.contextmanager
-def locked(path: Path, timeout: float, busy: str) -> Iterator[None]:
-    """Hold an exclusive lock on `path` that dies with this process, in threads as between processes.
-
-    Raises Busy with the text `busy` when it was not free within `timeout` seconds. flock(2) by
-    hand: a lock library would stay in the runner's memory as long as its agent works.
-    """
-    make_private(path.parent)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    deadline = time.monotonic() + timeout
-    try:
-        while not _flock(handle):
-            if time.monotonic() > deadline:
-                raise Busy(busy, "ask again in a moment")
-            time.sleep(_LOCK_POLL)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _flock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -63,7 +63,10 @@ def issue_number(text: str) -> int:
     found = _ISSUE_URL.fullmatch(text)
     digits = found[1] if found else text.removeprefix("#")
     if not (digits.isascii() and digits.isdigit()) or len(digits) > _DIGITS or int(digits) < 1:
-        raise BadInput(f"{shown(text)} is not an issue", "write its number, such as 42 or #42, or its URL")
+        raise BadInput(
+            f"{shown(text)} is not an issue",
+            "write its number, such as 42 or #42, or its URL; a prompt without an issue goes behind -p",
+        )
     return int(digits)
 
 

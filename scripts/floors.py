@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "claude_workers"
 FLOORS: list[set[str]] = [
     {"errors", "model"},
     {"names", "clock", "files"},
-    {"paths"},
+    {"paths", "lock"},
     {"config", "credentials"},
     {"process"},
     {"enclosure", "transcript", "tickets"},

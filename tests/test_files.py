@@ -15,6 +15,7 @@ import pytest
 
 from claude_workers import files
 from claude_workers.errors import Busy, WorkersError
+from claude_workers.lock import locked
 from tests.conftest import CHECKOUT
 from tests.racing import race, until
 
@@ -389,7 +390,7 @@ def test_a_lock_keeps_twenty_threads_apart(tmp_path: Path) -> None:
     most: list[int] = []
 
     def enter(number: int) -> None:
-        with files.locked(tmp_path / "locks" / "x", 20, "busy"):
+        with locked(tmp_path / "locks" / "x", 20, "busy"):
             inside.append(number)
             most.append(len(inside))
             inside.remove(number)
@@ -400,27 +401,27 @@ def test_a_lock_keeps_twenty_threads_apart(tmp_path: Path) -> None:
 
 def test_a_held_lock_is_busy_in_the_caller_s_words(tmp_path: Path) -> None:
     def second(_: int) -> None:
-        with files.locked(tmp_path / "x", 0.01, "worker 01 is held"):
+        with locked(tmp_path / "x", 0.01, "worker 01 is held"):
             pytest.fail("two held the lock")
 
-    with files.locked(tmp_path / "x", 0, "first"):
+    with locked(tmp_path / "x", 0, "first"):
         [answer] = race(second, 1)
     assert isinstance(answer, Busy)
     assert answer.message == "worker 01 is held"
 
 
 def test_a_lock_is_free_again_after_its_block_failed(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="of the block"), files.locked(tmp_path / "x", 0, "busy"):
+    with pytest.raises(OSError, match="of the block"), locked(tmp_path / "x", 0, "busy"):
         raise OSError("of the block")
-    with files.locked(tmp_path / "x", 0, "busy"):
+    with locked(tmp_path / "x", 0, "busy"):
         pass
 
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from claude_workers import files
-with files.locked(Path(sys.argv[1]), 0, "busy"):
+from claude_workers.lock import locked
+with locked(Path(sys.argv[1]), 0, "busy"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -438,16 +439,16 @@ def test_a_lock_dies_with_the_process_that_held_it(tmp_path: Path) -> None:
     with holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(Busy), files.locked(path, 0, "busy"):
+        with pytest.raises(Busy), locked(path, 0, "busy"):
             pytest.fail("two processes held the lock")
         holder.kill()
         holder.wait()
-        with files.locked(path, 5, "busy"):
+        with locked(path, 5, "busy"):
             until(path.exists, "the lock file stays")
 
 
 def test_a_link_is_no_lock(tmp_path: Path) -> None:
     (tmp_path / "x").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(WorkersError, match="cannot write"), files.locked(tmp_path / "x", 0, "busy"):
+    with pytest.raises(WorkersError, match="cannot write"), locked(tmp_path / "x", 0, "busy"):
         pytest.fail("a link was followed")
     assert not (tmp_path / "elsewhere").exists()

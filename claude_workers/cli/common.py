@@ -17,6 +17,7 @@ from claude_workers.errors import NotFound
 if TYPE_CHECKING:
     from claude_workers.fleet import Fleet
 
+NO_LOGIN = "export ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN (claude setup-token), then claude-workers refresh"
 _COLOURS = {
     "idle": "green", "busy": "yellow", "waiting": "cyan", "stopped": "blue", "crashed": "red", "unknown": "magenta",
     "pull_request": "green", "answered": "green",

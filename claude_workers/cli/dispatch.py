@@ -52,6 +52,8 @@ def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ..
     given["budget_usd"] = given.pop("budget")
     answer = call.fleet.order(worker, repo, issue, prompt or "", **given)
     task = answer.task
+    if task.isolation == "none":
+        click.echo("isolation: none, as you chose: this agent can reach all that you can", err=True)
     if call.json:
         print_json({"new": answer.new, "task": task.to_json()})
     else:

@@ -56,5 +56,5 @@ def _prove(call: Call) -> int:
         print_json({"isolation": level, "proofs": [one.to_json() for one in proofs], "counts": count})
     else:
         said = f"{count[HELD]} held, {count[ESCAPED]} escaped, {count[NOT_SHOWN]} not shown"
-        click.echo(f"{level}: {said}, of {len(proofs)}")
+        click.echo(f"{level}: {said}, of {len(proofs)}; each that held was seen to work without the enclosure")
     return 1 if count[ESCAPED] else 0

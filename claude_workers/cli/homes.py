@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.common import NO_LOGIN, Call, print_json
 
 
 @click.command()
@@ -22,6 +22,8 @@ def init(call: Call, workers: tuple[str, ...]) -> None:
         return
     for home in made:
         click.echo(f"made worker {home.worker} in {home.path}")
+    if any(row.credentials is None for row in call.fleet.status([home.worker for home in made])):
+        click.echo(f"no login yet: {NO_LOGIN}", err=True)
 
 
 @click.command()

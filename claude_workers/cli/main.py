@@ -82,6 +82,9 @@ def main() -> None:
         status = cli.main(standalone_mode=False, obj=Call())
     except WorkersError as error:
         status = _told(error.code, error.message, error.remedy, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        status = 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "claude-workers"
         status = _told("usage", error.format_message(), f"see {path} --help", 2)

@@ -61,7 +61,7 @@ def _cells(row: WorkerStatus) -> list[str]:
 
 def _activity(row: WorkerStatus) -> str:
     if row.state == "idle":
-        last = f"last: {row.outcome}" if row.outcome else "ready"
+        last = f"last: {row.outcome}" if row.outcome else "ready" if row.credentials else "no login"
         return f"{last} ({row.reason})" if row.outcome and row.reason else last
     said = [row.reason, row.activity or row.last_text] if row.state != "busy" else [row.activity or row.last_text]
     blocked = f"refused hosts: {', '.join(row.blocked_hosts)}" if row.blocked_hosts else ""

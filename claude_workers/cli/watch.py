@@ -35,7 +35,8 @@ def watch(ctx: click.Context, workers: tuple[str, ...], *, first: bool, timeout:
 
 def watch_workers(call: Call, workers: tuple[str, ...], *, first: bool = False, timeout: float | None = None) -> int:
     """Watch, print one line for each ended task, and return the exit status."""
-    from claude_workers.pool.watch import Lost  # noqa: PLC0415  start-up cost
+    from claude_workers.agent.stream import plain  # noqa: PLC0415  start-up cost
+    from claude_workers.pool.watch import Lost  # noqa: PLC0415
 
     line = _ProgressLine(call, workers)
     found = call.fleet.wait(workers, any=first, timeout=timeout, tick=line.draw)
@@ -48,6 +49,8 @@ def watch_workers(call: Call, workers: tuple[str, ...], *, first: bool = False, 
     else:
         for receipt in ended:
             click.echo(summary(call, receipt))
+            if receipt.outcome == "answered":
+                click.echo(plain(receipt.answer))
         for one in lost:
             click.echo(str(one))
     return 0 if not lost and all(one.succeeded for one in ended) else 1
@@ -62,6 +65,8 @@ def summary(call: Call, receipt: Receipt) -> str:
         parts += ["verified" if receipt.verified else "unverified"]
     if receipt.reason:
         parts.append(receipt.reason)
+    if receipt.blocked_hosts:
+        parts.append(f"refused hosts: {', '.join(receipt.blocked_hosts[:5])}")
     cost = f", ${receipt.cost_usd:.4f}" if receipt.cost_usd else ""
     return ", ".join(parts) + f" ({spoken(receipt.duration_s)}{cost})"
 

@@ -19,6 +19,7 @@ _PRIVATE_NAMES = frozenset(
 )
 _BESIDE_BIN = ("bin", "lib", "lib64", "libexec", "include")
 _LINKS = 500
+_HOPS = 40  # as many as the kernel follows
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 
@@ -68,7 +69,7 @@ class Toolchain:
     def add_program(self, program: Path) -> None:
         """Show one program with what it was installed with."""
         real = Path(os.path.realpath(program))
-        self.add(program)
+        self._add_links(program)
         scope = [one for one in real.parents if one.name.startswith("@") and one.parent.name == "node_modules"]
         if scope:
             self.add(scope[0])
@@ -92,7 +93,16 @@ class Toolchain:
         for link in links:
             real = Path(os.path.realpath(link))
             if not real.is_relative_to(folder):
+                self._add_links(link)
                 self._add_install(real)
+
+    def _add_links(self, program: Path) -> None:
+        """Show every link on the way to a program: one that is missing leaves the others dangling."""
+        for _ in range(_HOPS):
+            self.add(program)
+            if not program.is_symlink():
+                return
+            program = Path(os.path.normpath(program.parent / os.readlink(program)))
 
     def _add_prefix(self, folder: Path) -> None:
         self.add(folder)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claude_workers import config, files
+from claude_workers import config
 from claude_workers.enclosure import levels
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import find
+from claude_workers.lock import locked
 from claude_workers.pool import leave, preflight
 from claude_workers.pool.dispatch import LOCK_WAIT, continue_task, describe
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def stop(layout: Layout, worker: str) -> Task:
     """Stop a worker's task and see that its whole tree ended; the task can be restarted."""
     home = find(layout, worker)
-    with files.locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
+    with locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
         return leave.stop(home)
 
 
@@ -28,7 +29,7 @@ def restart(layout: Layout, worker: str) -> Task:
     """Continue a stopped, crashed or waiting task: same session, same branch, one attempt more."""
     preflight.check_outside_sandbox()
     home = find(layout, worker)
-    with files.locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
+    with locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
         state = tasks.state(home)
         if state.task is None:
             if state.name == "unknown":

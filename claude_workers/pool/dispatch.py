@@ -16,6 +16,7 @@ from claude_workers.errors import BadInput, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
 from claude_workers.home import tasks
 from claude_workers.home.home import Home, find
+from claude_workers.lock import locked
 from claude_workers.model import Receipt, Task
 from claude_workers.names import task_branch
 from claude_workers.pool import leave, preflight
@@ -58,7 +59,7 @@ def dispatch(layout: Layout, order: Order) -> Dispatched:
         return Dispatched(known, new=False)  # one that is still starting may yet be undone: wait for it
     ready = preflight.check(layout, home, order, repository)
     busy = f"another command holds worker {order.worker}"
-    with files.locked(layout.worker_lock(order.worker), LOCK_WAIT, busy):
+    with locked(layout.worker_lock(order.worker), LOCK_WAIT, busy):
         known = _known(home, order, repository)
         if known:
             return Dispatched(known, new=False)
@@ -94,8 +95,8 @@ def _known(home: Home, order: Order, repository: Repository) -> Task | None:
         raise WorkerBusy(
             f"worker {home.worker} is unknown: {state.reason}", f"look at {home.task_file}, or claude-workers reset"
         )
-    same_id = order.task_id is None or order.task_id == state.task.task_id
-    if same_id and _same(state.task, order, repository):
+    agrees = order.task_id in {None, state.task.task_id} and order.isolation in {None, state.task.isolation}
+    if agrees and _same(state.task, order, repository):
         return state.task
     raise WorkerBusy(
         f"worker {home.worker} is {state.name} with {describe(state.task)}",
@@ -172,11 +173,16 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
 def _branch(home: Home, order: Order, ready: Ready, task_id: str) -> tuple[str, bool]:
     """Return the branch to work in, and whether it is this home's own open change: else a free name."""
     wanted = task_branch(home.worker, order.issue, task_id)
-    taken = ready.branches
+    taken = ready.remote.branches
     name, number = wanted, 1
     while name in taken:
         change = ready.forge.open_change(name)
         if change and change.worker == home.worker and change.head == taken[name]:
+            if name == ready.remote.head:
+                raise BadInput(
+                    f"{name} is checked out in {ready.repository.url}, where nothing can be pushed to it",
+                    f"git -C {ready.repository.url} switch {ready.base}",
+                )
             return name, True
         number += 1
         name = f"{wanted}-{number}"

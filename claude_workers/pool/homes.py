@@ -9,6 +9,7 @@ from claude_workers import files
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
 from claude_workers.home import provision, tasks
 from claude_workers.home.home import Home, find
+from claude_workers.lock import locked
 from claude_workers.names import worker_id
 from claude_workers.pool import leave
 from claude_workers.pool.dispatch import LOCK_WAIT, describe
@@ -45,7 +46,7 @@ def init(layout: Layout, workers: Sequence[str]) -> list[Home]:
 def refresh(layout: Layout, worker: str) -> list[str]:
     """Render a home's templates and credentials again; WorkerBusy while its agent may be reading them."""
     home = find(layout, worker)
-    with files.locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+    with locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
         state = tasks.state(home)
         if state.name == "busy":
             raise WorkerBusy(
@@ -62,7 +63,7 @@ def reset(layout: Layout, worker: str, *, discard: bool = False) -> Receipt | No
     moved aside. Returns the receipt; None when there was nothing, or nothing to believe.
     """
     home = find(layout, worker)
-    with files.locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+    with locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
         state = tasks.state(home)
         if state.name == "idle":
             raise NotFound(f"worker {worker} is idle: there is nothing to reset", "claude-workers status")
@@ -101,7 +102,7 @@ def _archive(home: Home, state: tasks.State, *, discard: bool) -> Receipt:
 def remove(layout: Layout, worker: str, *, discard: bool = False) -> None:
     """Delete a home; refused while a task is current or work in it is neither published nor rescued."""
     home = find(layout, worker)
-    with files.locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+    with locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
         state = tasks.state(home)
         if state.name == "busy":
             raise WorkerBusy(f"worker {worker} is busy", f"claude-workers stop {worker} first")

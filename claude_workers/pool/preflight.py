@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers import config, credentials, files
@@ -61,7 +62,7 @@ class Ready:
     model: str | None
     options: Json
     disk_short: str
-    branches: dict[str, str]
+    remote: upstream.Remote
     issue: Issue | None
 
 
@@ -96,14 +97,23 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
     forge = forge_of(layout, repository)
     remote = upstream.look(repository)
     base = upstream.base_branch(repository, remote, order.base or settings.base)
+    check_gate(settings, repository, remote.branches[base])
     issue = forge.issue(order.issue) if order.issue is not None else None
     if issue and issue.state != "open":
-        raise BadInput(f"issue {issue.number} is closed", "reopen it, or name an open one")
+        raise BadInput(f"issue {issue.number} is closed", "name an open one")
     return Ready(
         repository, forge, _expectation(order, settings), isolation, base,
-        order.model or settings.model, options, disk_short(layout, settings), remote.branches,
+        order.model or settings.model, options, disk_short(layout, settings), remote,
         issue,
     )  # fmt: skip
+
+
+def check_gate(settings: config.Settings, repository: Repository, tip: str) -> None:
+    """Raise BadInput for a gate file at the base's tip that cannot be understood, where it can be read here."""
+    places = [Path(repository.path, ".git"), Path(repository.path)] if repository.path else []
+    found = [one for one in places if (one / "HEAD").is_file()]
+    if found:
+        config.with_gate(settings, upstream.show(found[0], tip, config.GATE_FILE) or "")
 
 
 def _settings(order: Order, repository: Repository) -> config.Settings:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers import config, files
+from claude_workers.agent.stream import one_line, plain
 from claude_workers.errors import WorkersError
 from claude_workers.model import Verification
 from claude_workers.runner import inside
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from claude_workers.enclosure.launch import Enclosure
 
 _TOLD = 6000
+_SHOWN = 15
 # What a command such as `make test` or `npm test` runs or reads besides what it names.
 _GATE_FILES = frozenset({
     "Makefile", "makefile", "GNUmakefile", "justfile", "Rakefile", "package.json", "composer.json", "pyproject.toml",
@@ -42,8 +44,11 @@ def verify(run: Run) -> str:
     run.say(f"verify {head[:12]}: {'passed' if found.passed else 'failed'} ({found.command})")
     if found.passed:
         return "publishing"
+    for line in found.output.strip().splitlines()[-_SHOWN:]:
+        run.say(f"  {plain(line)[:300]}")
     if run.progress.feedback >= run.settings.verify_retries:
-        raise Ended("verify_failed", f"{found.command}: exit {found.exit}")
+        last = one_line((found.output.strip().splitlines() or ["no output"])[-1], 150)
+        raise Ended("verify_failed", f"{found.command}: exit {found.exit}: {last}")
     run.observe(feedback=run.progress.feedback + 1)
     run.message = _FEEDBACK.format(command=found.command, exit=found.exit, output=found.output)
     return "working"

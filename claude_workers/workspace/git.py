@@ -73,8 +73,9 @@ def run(
 
 def _said(stderr: bytes) -> str:
     lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", " ! "))]
-    return (telling or lines or ["no message"])[-1].strip()[:300]
+    refused = [line for line in lines if line.startswith(" ! ")]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    return (refused or telling or lines or ["no message"])[-1].strip()[:300]
 
 
 def text(*arguments: str, at: Path | None = None, timeout: float = LONG, accept: int = 0) -> str:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.errors import WorkersError
+from claude_workers.lock import locked
 from claude_workers.workspace import git, upstream
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def path(layout: Layout, repository: Repository) -> Path:
 def ensure(layout: Layout, repository: Repository) -> Path:
     """Return the store, made where it is missing."""
     place, mirror = path(layout, repository), upstream.bare(layout, repository)
-    with files.locked(layout.locks / f"repo-{place.name}", _LOCK_WAIT, f"{repository.name}'s store is in use"):
+    with locked(layout.locks / f"repo-{place.name}", _LOCK_WAIT, f"{repository.name}'s store is in use"):
         if not (place / "HEAD").exists():
             files.make_private(place)
             git.run("init", "--quiet", "--bare", str(place))

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from claude_workers import files
 from claude_workers.errors import BadInput, NotFound, Refused
+from claude_workers.lock import locked
 from claude_workers.model import Repository
 from claude_workers.names import branch_name, plain_word
 from claude_workers.workspace import git
@@ -110,7 +111,7 @@ def mirror(layout: Layout, repository: Repository) -> Path:
     """Bring our bare repository up to date with its upstream and return it."""
     path = bare(layout, repository)
     lock = layout.locks / f"repo-{path.name}"
-    with files.locked(lock, _LOCK_WAIT, f"{repository.name} is being fetched by another task"):
+    with locked(lock, _LOCK_WAIT, f"{repository.name} is being fetched by another task"):
         whole: tuple[str, ...] = ()
         if not (path / "HEAD").exists():
             files.make_private(path)

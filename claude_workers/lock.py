@@ -1,0 +1,49 @@
+"""A lock between processes that dies with its holder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_workers.errors import Busy
+from claude_workers.files import PRIVATE_FILE, cannot_write, make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCK_POLL = 0.02
+
+
+@contextlib.contextmanager
+def locked(path: Path, timeout: float, busy: str) -> Iterator[None]:
+    """Hold an exclusive lock on `path` that dies with this process, in threads as between processes.
+
+    Raises Busy with the text `busy` when it was not free within `timeout` seconds. flock(2) by
+    hand: a lock library would stay in the runner's memory as long as its agent works.
+    """
+    make_private(path.parent)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    deadline = time.monotonic() + timeout
+    try:
+        while not _flock(handle):
+            if time.monotonic() > deadline:
+                raise Busy(busy, "ask again in a moment")
+            time.sleep(_LOCK_POLL)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _flock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
