@@ -45,9 +45,8 @@ def _knows(option: str) -> bool:
     return option in done.stdout
 
 
-def base_view(*, nested: bool, own_network: bool, hidden: Iterable[Path] = ()) -> View:
-    """Return what every enclosure has; `nested` leaves room for a sandbox inside."""
-    view = system_view(hidden)
+def base_view(view: View, *, nested: bool, own_network: bool) -> View:
+    """Return a view of the system with what every enclosure has; `nested` leaves room for a sandbox inside."""
     options = [*_NAMESPACES, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     if own_network:
         options.append("--unshare-net")
@@ -81,7 +80,7 @@ def check() -> None:
     """Raise Refused, with the remedy for this machine, unless an enclosure can be had here."""
     if not shutil.which("bwrap"):
         raise Refused("no enclosure: bubblewrap (bwrap) is not on PATH", "install it: apt-get install bubblewrap")
-    view = base_view(nested=False, own_network=True)
+    view = base_view(system_view(), nested=False, own_network=True)
     argv = ["bwrap", *view.options, "--", "/usr/bin/env", "true"]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20, pass_fds=view.handles)

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from claude_workers import files
 from claude_workers.enclosure import bubblewrap, seccomp, toolchain
 from claude_workers.enclosure.gate import Gate
-from claude_workers.enclosure.view import View
+from claude_workers.enclosure.view import View, sealed_view, system_view
 from claude_workers.errors import WorkersError
 from claude_workers.process.identity import Identity, identify, send
 from claude_workers.process.tree import end_tree, wait_gone
@@ -37,7 +37,8 @@ class Enclosure:
     """What one program may see: `env` whole, folders by list, `rules` None for an open network.
 
     Paths are the same inside and outside. `hidden` are private folders that must not show even where
-    the system does. `rendered` files are written fresh into the home.
+    the system does. `sealed` is for programs of the system alone, without any network. `rendered`
+    files are written fresh into the home.
     """
 
     level: str
@@ -49,6 +50,7 @@ class Enclosure:
     rendered: dict[Path, str] = field(default_factory=dict)
     rules: Rules | None = None
     hidden: tuple[Path, ...] = ()
+    sealed: bool = False
 
 
 @dataclass
@@ -144,7 +146,7 @@ def _launch_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict
     """Start behind bubblewrap; again when a file of /etc that was to be masked vanished in between."""
     for _ in range(_TRIES):
         launched = _try_enclosed(program, enclosure, streams)
-        if enclosure.rules is None or launched.gate is not None:
+        if enclosure.rules is None or enclosure.sealed or launched.gate is not None:
             return launched
         launched.popen.wait()
         said = launched.popen.stderr.read().decode("utf-8", "replace") if launched.popen.stderr else ""
@@ -155,9 +157,9 @@ def _launch_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict
 def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[str, int | IO[bytes]]) -> Launched:
     ours, theirs = socket.socketpair()
     reader, writer = os.pipe()
-    view = bubblewrap.base_view(
-        nested=enclosure.level == "double", own_network=enclosure.rules is not None, hidden=enclosure.hidden
-    )
+    system = sealed_view(enclosure.hidden) if enclosure.sealed else system_view(enclosure.hidden)
+    nested, own_network = enclosure.level == "double", enclosure.rules is not None
+    view = bubblewrap.base_view(system, nested=nested, own_network=own_network)
     try:
         rendered = {path: _in_memory(view, text.encode()) for path, text in enclosure.rendered.items()}
         view.options += bubblewrap.home_options(enclosure.home, enclosure.writable, enclosure.readable, rendered)
@@ -177,7 +179,7 @@ def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[st
         theirs.close()
         os.close(writer)
         view.close()
-    return _taken_over(popen, enclosure.rules, ours, reader)
+    return _taken_over(popen, None if enclosure.sealed else enclosure.rules, ours, reader)
 
 
 def _in_memory(view: View, content: bytes) -> int:
@@ -190,7 +192,7 @@ def _in_memory(view: View, content: bytes) -> int:
 
 def _inside(program: Sequence[str], enclosure: Enclosure, channel: int) -> tuple[dict[str, str], list[str]]:
     """Return environment and command as they are inside, behind the gate or on an open network."""
-    if enclosure.rules is None:
+    if enclosure.rules is None or enclosure.sealed:
         return enclosure.env, list(program)
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
     env = dict(enclosure.env)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Where machines keep secrets beside what everybody reads, and how deep they are looked for.
 _COPIED = 1 << 20
+_NEEDED = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/passwd", "/etc/group")
 _WITH_SECRETS = (("/etc", 5), ("/opt", 2), ("/usr/local", 2))
 
 
@@ -57,6 +58,23 @@ def system_view(hidden: Iterable[Path] = ()) -> View:
     covered = sorted(path for path in hidden if path.is_dir() and any(path.is_relative_to(one) for one in SYSTEM))
     view.options += [word for path in covered for word in ("--tmpfs", str(path))]
     view.options += [word for name in emptied for word in ("--remount-ro", name)]
+    return view
+
+
+def sealed_view(hidden: Iterable[Path] = ()) -> View:
+    """Return the little of the system that its own programs need to run on files: no settings, nothing local."""
+    view = View()
+    for name in SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            view.options += ["--symlink", os.readlink(path), name]
+        elif path.is_dir() and name != "/opt":
+            view.options += ["--ro-bind", name, name]
+    covered = sorted(path for path in hidden if path.is_dir() and path.is_relative_to("/usr"))
+    for place in ("/usr/local", *map(str, covered)):
+        view.options += ["--tmpfs", place] if os.path.isdir(place) else []
+    for name in _NEEDED:
+        view.options += ["--ro-bind", name, name] if os.path.exists(name) else []
     return view
 
 

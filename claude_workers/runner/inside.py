@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -135,16 +136,22 @@ def making_enclosure(run: Run, folder: Path) -> Enclosure:
 
 def _bare_enclosure(run: Run, *, readable: tuple[Path, ...], writable: tuple[Path, ...] = ()) -> Enclosure:
     """Return an enclosure for git alone: no network, no secrets, nothing of Claude's."""
+    sealed = os.path.realpath(shutil.which("git") or "").startswith(("/usr/bin/", "/bin/"))
     return Enclosure(
         level=_plain_level(run),
         home=run.home.path,
         cwd=Path("/"),
-        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(run.home.path), "LC_ALL": "C.UTF-8"},
+        env={
+            "PATH": "/usr/bin:/bin" if sealed else os.environ.get("PATH", os.defpath),
+            "HOME": str(run.home.path),
+            "LC_ALL": "C.UTF-8",
+        },
         writable=writable,
-        readable=(*readable, *tools(run.home)),
+        readable=readable if sealed else (*readable, *tools(run.home)),
         rendered=_rendered(run),
         rules=Rules(()),
         hidden=_private(run),
+        sealed=sealed,
     )
 
 
