@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from claude_workers import clock, files
 from claude_workers.errors import NotFound, WorkersError
 from claude_workers.home import tasks
-from claude_workers.process.identity import Identity, boot_id, probe, send
+from claude_workers.process.identity import Identity, boot_id, send
 from claude_workers.process.tree import end_tree, wait_gone
 from claude_workers.runner.finish import finish
 from claude_workers.runner.run import Run
@@ -43,12 +43,14 @@ def archive_left(home: Home, state: State) -> Receipt:
 
 
 def end_leftovers(home: Home, task: Task) -> None:
-    """End what a dead runner may have left alive: its agent, by full identity."""
+    """End what a dead runner left alive: its agent, by full identity, and whoever carries the task's mark.
+
+    A runner killed while bubblewrap was starting leaves that one behind: it had not yet asked the
+    kernel to die with its parent.
+    """
     seen = tasks.progress(home, task.task_id)
-    if seen.agent_pid is not None and seen.agent_start is not None:
-        agent = Identity(seen.agent_pid, seen.agent_start, task.boot_id or boot_id())
-        if probe(agent).alive:
-            end_tree(agent, marker=f"CLAUDE_WORKERS_TASK={task.task_id}")
+    agent = Identity(seen.agent_pid or 0, seen.agent_start or 0, task.boot_id or boot_id())
+    end_tree(agent, marker=f"CLAUDE_WORKERS_TASK={task.task_id}")
 
 
 def stop(home: Home) -> Task:

@@ -145,6 +145,7 @@ def _bare_enclosure(run: Run, *, readable: tuple[Path, ...], writable: tuple[Pat
             "PATH": "/usr/bin:/bin" if sealed else os.environ.get("PATH", os.defpath),
             "HOME": str(run.home.path),
             "LC_ALL": "C.UTF-8",
+            "CLAUDE_WORKERS_TASK": run.task.task_id,
         },
         writable=writable,
         readable=readable if sealed else (*readable, *tools(run.home)),
