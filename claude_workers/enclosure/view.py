@@ -38,13 +38,7 @@ def system_view(hidden: Iterable[Path] = ()) -> View:
 
     `hidden` are private folders that are covered where they lie in what is shown.
     """
-    view = View()
-    for name in SYSTEM:
-        path = Path(name)
-        if path.is_symlink():
-            view.options += ["--symlink", os.readlink(path), name]
-        elif path.is_dir():
-            view.options += ["--ro-bind", name, name]
+    view = View(_folders(SYSTEM))
     emptied = []
     for name, depth in _WITH_SECRETS:
         if not os.path.isdir(name) or os.path.islink(name):
@@ -55,27 +49,36 @@ def system_view(hidden: Iterable[Path] = ()) -> View:
             emptied.append(name)
         elif name == "/etc":
             view.options += ["--ro-bind", name, name]
-    covered = sorted(path for path in hidden if path.is_dir() and any(path.is_relative_to(one) for one in SYSTEM))
-    view.options += [word for path in covered for word in ("--tmpfs", str(path))]
+    view.options += _covers(hidden, SYSTEM)
     view.options += [word for name in emptied for word in ("--remount-ro", name)]
     return view
 
 
 def sealed_view(hidden: Iterable[Path] = ()) -> View:
     """Return the little of the system that its own programs need to run on files: no settings, nothing local."""
-    view = View()
-    for name in SYSTEM:
-        path = Path(name)
-        if path.is_symlink():
-            view.options += ["--symlink", os.readlink(path), name]
-        elif path.is_dir() and name != "/opt":
-            view.options += ["--ro-bind", name, name]
-    covered = sorted(path for path in hidden if path.is_dir() and path.is_relative_to("/usr"))
-    for place in ("/usr/local", *map(str, covered)):
-        view.options += ["--tmpfs", place] if os.path.isdir(place) else []
+    shown = tuple(name for name in SYSTEM if name != "/opt")
+    view = View([*_folders(shown), *_covers([Path("/usr/local")], shown), *_covers(hidden, shown)])
     for name in _NEEDED:
         view.options += ["--ro-bind", name, name] if os.path.exists(name) else []
     return view
+
+
+def _folders(names: Iterable[str]) -> list[str]:
+    """Return the options that show folders of the system as they are, links as links."""
+    options: list[str] = []
+    for name in names:
+        if os.path.islink(name):
+            options += ["--symlink", os.readlink(name), name]
+        elif os.path.isdir(name):
+            options += ["--ro-bind", name, name]
+    return options
+
+
+def _covers(hidden: Iterable[Path], shown: Iterable[str]) -> list[str]:
+    """Return the options that cover private folders where they lie in what is shown."""
+    places = tuple(shown)
+    covered = sorted(path for path in hidden if path.is_dir() and any(path.is_relative_to(one) for one in places))
+    return [word for path in covered for word in ("--tmpfs", str(path))]
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

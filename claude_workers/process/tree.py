@@ -32,7 +32,9 @@ def members(leader: Identity, marker: str = "") -> list[Stat]:
     and was given to init still carries it.
     """
     stats = _all_stats()
-    mine = {leader.pid} if leader.pid in stats and stats[leader.pid].start == leader.start else set()
+    found = stats.get(leader.pid)
+    same = found is not None and found.start == leader.start and leader.boot == boot_id()
+    mine = {leader.pid} if same else set()
     if marker:
         mine |= {pid for pid in stats if _carries(pid, marker)}
     grown = True

@@ -31,7 +31,6 @@ _NAMES, _NAME = 1000, 300
 _TEXT = 1 << 20
 _LONGEST = 200  # a file's name may have 255 bytes
 _PUSH_PAUSE = 1.0
-ZERO = "0" * 40
 
 
 @dataclass(frozen=True)
