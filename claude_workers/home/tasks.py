@@ -95,6 +95,15 @@ class State:
 
 def state(home: Home) -> State:
     """Establish a worker's state by reading its task file and probing its runner."""
+    found = _observed(home)
+    # A runner writes how it ended before it exits: one that exited between our reading and
+    # our probing has left another file than the one we read, and what counts is that one.
+    while found.name == "crashed" and (again := _observed(home)) != found:
+        found = again
+    return found
+
+
+def _observed(home: Home) -> State:
     try:
         task = load(home)
     except Unreadable as error:

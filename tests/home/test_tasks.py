@@ -20,7 +20,7 @@ from claude_workers.home import tasks
 from claude_workers.home.home import Home
 from claude_workers.model import Progress, Receipt, Task
 from claude_workers.paths import Layout
-from claude_workers.process.identity import boot_id, current, identify
+from claude_workers.process.identity import Identity, Liveness, Probe, boot_id, current, identify
 from tests.racing import race
 
 ID = "0b6f1c1e-9c3a-4a9e-8a0e-1f2d3c4b5a69"
@@ -265,6 +265,19 @@ def test_a_task_whose_runner_is_a_zombie_is_crashed(home: Home) -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert tasks.state(home).name == "crashed"
     child.wait()
+
+
+def test_a_runner_that_ended_between_reading_and_probing_is_no_crash(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks.claim(home, a_task(**alive()))
+
+    def ends_first(_: Identity) -> Probe:
+        home.task_file.unlink()
+        return Probe(Liveness.DEAD, "pid 1 is a zombie")
+
+    monkeypatch.setattr(tasks, "probe", ends_first)
+    assert tasks.state(home) == tasks.State("idle")
 
 
 @pytest.mark.parametrize("boot", [None, ""])
