@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from claude_workers.git import GitFailed
 from claude_workers.model import Change
 from claude_workers.runner.finish import receipt_text
 from claude_workers.runner.run import Ended, Run
 from claude_workers.workspace import upstream
-from claude_workers.workspace.git import GitFailed
 
 
 def publish(run: Run) -> None:

@@ -10,8 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from claude_workers import git
 from claude_workers.errors import WorkersError
-from claude_workers.workspace import git
 from claude_workers.workspace.store import take
 from claude_workers.workspace.upstream import changed_files
 

@@ -12,10 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from claude_workers import files
+from claude_workers import files, git
 from claude_workers.errors import WorkersError
 from claude_workers.lock import locked
-from claude_workers.workspace import git, upstream
+from claude_workers.workspace import upstream
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from claude_workers import files
+from claude_workers import files, git
 from claude_workers.errors import BadInput, NotFound, Refused
+from claude_workers.git import GitFailed
 from claude_workers.lock import locked
 from claude_workers.model import Repository
 from claude_workers.names import branch_name, plain_word
-from claude_workers.workspace import git
-from claude_workers.workspace.git import GitFailed
 
 if TYPE_CHECKING:
     from claude_workers.paths import Layout

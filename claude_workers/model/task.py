@@ -1,28 +1,14 @@
-"""The nouns that every floor shares: frozen records without behaviour beyond their own JSON."""
+"""The nouns of a task: where it works, the assignment, what was observed, how it ended."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
+
+from claude_workers.model.record import Json, Record
 
 SCHEMA = 1
-
-Json = dict[str, Any]
-
-
-class Record:
-    """A frozen dataclass that reads itself from JSON and writes itself back."""
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Build the record from its known keys; the others are left out."""
-        names = {one.name for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        return cls(**{key: value for key, value in data.items() if key in names})
-
-    def to_json(self) -> Json:
-        """Return plain JSON values, one per field."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
 
 
 @dataclass(frozen=True)
@@ -42,34 +28,6 @@ class Repository(Record):
     def short(self) -> str:
         """The part after the slash."""
         return self.name.partition("/")[2]
-
-
-@dataclass(frozen=True)
-class Comment(Record):
-    """One remark in an issue's conversation."""
-
-    author: str
-    body: str
-    created_at: str
-
-
-@dataclass(frozen=True)
-class Issue(Record):
-    """An issue as a forge tells it; `state` is open or closed."""
-
-    number: int
-    title: str
-    body: str = ""
-    author: str = ""
-    url: str = ""
-    state: str = "open"
-    labels: list[str] = field(default_factory=list)
-    comments: list[Comment] = field(default_factory=list)
-
-    @classmethod
-    def from_json(cls, data: Json) -> Self:
-        """Build the issue with its comments."""
-        return super().from_json({**data, "comments": [Comment.from_json(one) for one in data.get("comments", [])]})
 
 
 @dataclass(frozen=True)
@@ -226,69 +184,3 @@ class Receipt(Record):
     def verified(self) -> bool:
         """Whether a gate was configured and passed for the published sha."""
         return bool(self.verify and self.verify.get("passed"))
-
-
-@dataclass(frozen=True)
-class Todos(Record):
-    """The agent's task list, counted."""
-
-    done: int = 0
-    total: int = 0
-
-
-@dataclass(frozen=True)
-class WorkerStatus(Record):
-    """One row of `status`; ages are in seconds, times ISO 8601 UTC."""
-
-    worker: str
-    host: str
-    state: str
-    phase: str | None = None
-    task_id: str | None = None
-    repo: str | None = None
-    issue: int | None = None
-    branch: str | None = None
-    pid: int | None = None
-    agent_pid: int | None = None
-    started_at: str | None = None
-    elapsed_s: float | None = None
-    last_activity_at: str | None = None
-    activity: str | None = None
-    last_text: str | None = None
-    todos: Todos = field(default_factory=Todos)
-    cost_usd: float | None = None
-    tokens: int | None = None
-    attempt: int | None = None
-    outcome: str | None = None
-    reason: str | None = None
-    isolation: str | None = None
-    credentials: str | None = None
-    blocked_hosts: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class LogEvent(Record):
-    """One event of a task's log; `cursor` is the place right after it."""
-
-    cursor: str
-    kind: str
-    text: str
-    at: str = ""
-    raw: str = ""
-
-
-@dataclass(frozen=True)
-class Change(Record):
-    """A published branch on its way to review."""
-
-    number: int
-    issue: int | None
-    repo: str
-    branch: str
-    base: str
-    head: str
-    task_id: str
-    worker: str
-    title: str
-    body: str = ""
-    draft: bool = False
