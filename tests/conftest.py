@@ -12,6 +12,7 @@ from claude_workers import paths
 from claude_workers.testing import stand_in
 from tests.stage import Stage
 
+pytest_plugins = ("tests.github.fixtures",)
 CHECKOUT = Path(__file__).resolve().parent.parent
 STAND_IN = Path(stand_in.__file__)
 KEPT = ("PATH", "LANG", "TMPDIR", "CI", "COLUMNS")
