@@ -19,6 +19,7 @@ _CHOICES = {
     "network": ("allow-list", "open"),
     "expect": ("change", "answer", "either"),
     "auth": ("key", "token"),
+    "forge_access": ("runner", "worker"),
 }
 
 
@@ -62,12 +63,23 @@ class Settings:
     env_file: str | None = _key(None, "file of NAME=value given to the agent and the gate")
     expect: str | None = _key(None, "change, answer or either")
     trust_project_settings: bool = _key(default=False, meaning="let a repository's .claude/ apply", kind="bool")
+    credential_set: str | None = _key(None, "the [credentials.NAME] table whose tokens are used")
+    forge_access: str = _key("runner", "who holds the forge's token: runner, or worker (its agent_token)")
+    approval_label: str | None = _key(None, "a label that lets an issue of a stranger be worked on")
+    ssh_key: str | None = _key(None, "private key file for git over SSH; unset: HTTPS with the token")
+    ssh_url: str | None = _key(None, "git's address with ssh_key; unset: ssh://git@SERVER/OWNER/REPO.git")
+    submodules: tuple[str, ...] = _key((), "submodules the runner fetches with its access: owner/repo")
+    follow_rounds: int = _key(3, "how often failing checks and reviews of a change go back to its agent")
     origins: dict[str, str] = field(default_factory=dict)
 
 
 KEYS = {one.name: one for one in dataclasses.fields(Settings) if one.name != "origins"}
 GATE_KEYS = frozenset({"base", "setup", "verify", "verify_retries", "post_checkout"})
-REPOSITORY_KEYS = frozenset(GATE_KEYS | {"setup_required", "env_file", "expect", "trust_project_settings"})
+REPOSITORY_KEYS = frozenset(
+    GATE_KEYS
+    | {"setup_required", "env_file", "expect", "trust_project_settings", "credential_set", "forge_access"}
+    | {"approval_label", "ssh_key", "ssh_url", "submodules", "follow_rounds"}
+)
 GATE_FILE = ".claude-workers.toml"
 
 
@@ -78,6 +90,7 @@ def load(repository: str | None = None) -> Settings:
     """
     path = paths.config_dir() / "config.toml"
     data = read_toml(path)
+    data.pop("credentials", None)
     tables = data.pop("repos", {})
     values, origins = _checked(data, frozenset(KEYS), str(path))
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
@@ -93,6 +106,16 @@ def load(repository: str | None = None) -> Settings:
             values[name] = convert(name, os.environ[variable], variable)
             origins[name] = f"${variable}"
     return Settings(**values, origins=origins)
+
+
+def credential_set(name: str) -> dict[str, Any]:
+    """Return the table `[credentials.NAME]`; BadInput when there is none."""
+    path = paths.config_dir() / "config.toml"
+    tables = read_toml(path).get("credentials", {})
+    found = tables.get(name) if isinstance(tables, dict) else None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path} has no table [credentials.{name}]", "write it, or name another credential_set")
+    return found
 
 
 def with_gate(settings: Settings, text: str) -> Settings:

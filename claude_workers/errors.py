@@ -7,7 +7,9 @@ WorkersError                1  failed
 │   ├── WorkerBusy          4  worker_busy
 │   └── IssueTaken          4  issue_taken
 ├── Unreachable             5  unreachable
+│   └── Limited             5  limited
 ├── Refused                 6  refused
+│   └── NoCredentials       6  credentials
 └── NotFinished             7  not_finished
 """
 
@@ -71,11 +73,27 @@ class Unreachable(WorkersError):
     exit_code = 5
 
 
+class Limited(Unreachable):
+    """A forge wants to be asked less; `until` is when it answers again, ISO 8601 UTC."""
+
+    code = "limited"
+
+    def __init__(self, message: str, remedy: str = "", until: str | None = None) -> None:
+        super().__init__(message, remedy)
+        self.until = until
+
+
 class Refused(WorkersError):
     """Isolation, trust, credentials or ownership forbid what was asked."""
 
     code = "refused"
     exit_code = 6
+
+
+class NoCredentials(Refused):
+    """A login, key or token that is needed is absent, or was not accepted."""
+
+    code = "credentials"
 
 
 class NotFinished(WorkersError):

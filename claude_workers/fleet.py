@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from claude_workers.home.home import Home
-    from claude_workers.model import LogEvent, Task, WorkerStatus
+    from claude_workers.model import Assigned, Claim, Fault, Followed, LogEvent, Orphan, Task, WorkerStatus
     from claude_workers.pool.dispatch import Dispatched
     from claude_workers.pool.watch import Lost
 
@@ -51,7 +51,7 @@ class Fleet:
         """Dispatch, telling also whether the task is new; see `pool.dispatch.dispatch`.
 
         `wishes` are the further fields of `Order`: expect, base, model, isolation, budget_usd,
-        time_limit (seconds), max_turns, prompt_template, task_id.
+        time_limit (seconds), max_turns, prompt_template, task_id, trust_author.
         """
         from claude_workers.pool.dispatch import dispatch
         from claude_workers.pool.preflight import Order
@@ -63,6 +63,37 @@ class Fleet:
         from claude_workers.pool.status import status
 
         return status(self.layout, [self._local(one) for one in workers])
+
+    def orphans(self) -> tuple[list[Orphan], list[Fault]]:
+        """Return the issues held by workers that are not at them, and what could not be asked."""
+        from claude_workers.pool.orphans import orphans
+
+        return orphans(self.layout)
+
+    def assign(
+        self,
+        repo: str,
+        issues: Sequence[int] = (),
+        *,
+        label: str | None = None,
+        **wishes: Any,  # noqa: ANN401
+    ) -> Iterator[Assigned]:
+        """Give issues, or those waiting under a label, to idle workers; yield what became of each."""
+        from claude_workers.pool import issues as giving
+
+        return giving.assign(self.layout, repo, issues, label=label, wishes=wishes)
+
+    def release(self, repo: str, issue: int, *, force: bool = False) -> Claim | None:
+        """Take an issue's claim and its workers' labels away; return the claim there was."""
+        from claude_workers.pool import issues as giving
+
+        return giving.release(self.layout, repo, issue, force=force)
+
+    def follow(self, repo: str, number: int, *, interval: float = 60.0) -> Iterator[Followed]:
+        """Follow a published change, a look each `interval` seconds, until merged, closed or capped."""
+        from claude_workers.pool.follow import follow
+
+        return follow(self.layout, repo, number, interval=interval)
 
     def watch(
         self,

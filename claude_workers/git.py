@@ -1,15 +1,19 @@
-"""Running git in our own repositories: no prompts, no hooks, no configuration but ours."""
+"""Git, run in our own repositories: no prompts, no hooks, no configuration but ours."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from typing import IO, TYPE_CHECKING
 
-from claude_workers.errors import Refused, WorkersError
+from claude_workers import paths
+from claude_workers.errors import NoCredentials, NotFound, Refused, Unreachable, WorkersError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from claude_workers.access import Access
 
 _OPTIONS = (
     "core.hooksPath=/dev/null",
@@ -17,9 +21,40 @@ _OPTIONS = (
     "protocol.ext.allow=never",
     "gc.auto=0",
     "maintenance.auto=false",
+    # A server that sends less than this many bytes a second for so many seconds is gone.
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=60",
+    # Never the operator's helpers: they would be asked, and told what worked.
+    "credential.helper=",
 )
-_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK")
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK", "GIT_SSL_CAINFO",
+         "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy",
+         "NO_PROXY", "no_proxy")  # fmt: skip
 LONG = 3600.0
+_TOKEN = "CLAUDE_WORKERS_GIT_TOKEN"
+# Git runs this by a shell of its own; the token itself is only ever in git's environment.
+_HELPER = f'!f() {{ test "$1" = get && echo username=x-access-token && echo "password=${_TOKEN}"; }}; f'
+_GONE = (
+    "Could not resolve host",
+    "Failed to connect",
+    "Connection refused",
+    "Connection reset",
+    "timed out",
+    "too slow",
+    "Empty reply",
+    "early EOF",
+    "unexpected disconnect",
+    "returned error: 5",
+    "returned error: 429",
+    "HTTP 5",
+    "HTTP 429",
+    "Could not read from remote repository",
+    "transfer closed",
+)
+_UNKNOWN = ("Authentication failed", "could not read Username", "could not read Password", "returned error: 401",
+            "Permission denied (publickey")  # fmt: skip
+_FORBIDDEN = ("returned error: 403", "Permission to ", "Host key verification failed", "Write access to repository")
+_ABSENT = ("Repository not found", "returned error: 404", "not found", "does not appear to be a git repository")
 
 
 class GitFailed(WorkersError):
@@ -32,11 +67,18 @@ class GitFailed(WorkersError):
         self.status = status
 
 
-def environment() -> dict[str, str]:
+def environment(access: Access | None = None) -> dict[str, str]:
     """Return git's environment: the operator's and the machine's git configuration left out."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     ours = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
-    return {**kept, **ours, "LC_ALL": "C.UTF-8", "GIT_ASKPASS": "true"}
+    shown = {}
+    if access and access.token:
+        shown[_TOKEN] = access.token
+    if access and access.ssh_key:
+        strict = "-o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20"
+        hosts = shlex.quote(f'UserKnownHostsFile="{paths.config_dir() / "known_hosts"}" ~/.ssh/known_hosts')
+        shown["GIT_SSH_COMMAND"] = f"ssh -i {shlex.quote(access.ssh_key)} {strict} -o {hosts}"
+    return {**kept, **ours, **shown, "LC_ALL": "C.UTF-8", "GIT_ASKPASS": "true"}
 
 
 def run(
@@ -45,12 +87,15 @@ def run(
     timeout: float = LONG,
     accept: int = 0,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
+    access: Access | None = None,
 ) -> bytes:
     """Run git in the bare repository `at` and return what it printed.
 
-    Raises GitFailed for any exit status but 0 and `accept`.
+    `access` is what another server is shown. Raises GitFailed for any exit status but 0 and
+    `accept`; where a server was asked Unreachable, NoCredentials, Refused or NotFound when it said so.
     """
-    options = [word for option in _OPTIONS for word in ("-c", option)]
+    helper = (f"credential.{access.server}.helper={_HELPER}",) if access and access.token else ()
+    options = [word for option in (*_OPTIONS, *helper) for word in ("-c", option)]
     place = ["--git-dir", str(at)] if at else []
     try:
         done = subprocess.run(
@@ -59,16 +104,31 @@ def run(
             capture_output=True,
             check=False,
             timeout=timeout,
-            env=environment(),
+            env=environment(access),
             cwd="/",
         )
     except FileNotFoundError as error:
         raise Refused("git is not on PATH", "install it: apt-get install git") from error
     except subprocess.TimeoutExpired as error:
-        raise GitFailed(f"git {arguments[0]} took longer than {timeout:.0f} s") from error
+        late = f"git {arguments[0]} took longer than {timeout:.0f} s"
+        raise (Unreachable(late, "try again") if access and access.server else GitFailed(late)) from error
     if done.returncode not in (0, accept):
+        if access and access.server:
+            _check_server(access, done.stderr.decode("utf-8", "replace"))
         raise GitFailed(f"git {arguments[0]}: {_said(done.stderr)}", status=done.returncode)
     return done.stdout
+
+
+def _check_server(access: Access, said: str) -> None:
+    """Raise what a server's refusal means, where it is not about the refs that were pushed."""
+    lines = [line.strip()[:300] for line in said.splitlines()]
+    if any(line.startswith("! [") for line in lines):
+        return
+    for phrases, kind in ((_UNKNOWN, NoCredentials), (_FORBIDDEN, Refused), (_ABSENT, NotFound), (_GONE, Unreachable)):
+        telling = next((line for line in lines if any(one in line for one in phrases)), None)
+        if telling:
+            remedy = "try again" if kind is Unreachable else access.remedy
+            raise kind(f"{access.server} and {access.shown}: {telling}", remedy)
 
 
 def _said(stderr: bytes) -> str:
@@ -78,9 +138,12 @@ def _said(stderr: bytes) -> str:
     return (refused or telling or lines or ["no message"])[-1].strip()[:300]
 
 
-def text(*arguments: str, at: Path | None = None, timeout: float = LONG, accept: int = 0) -> str:
+def text(
+    *arguments: str, at: Path | None = None, timeout: float = LONG, accept: int = 0, access: Access | None = None
+) -> str:
     """Run git and return its output as one stripped text."""
-    return run(*arguments, at=at, timeout=timeout, accept=accept).decode("utf-8", "replace").strip()
+    printed = run(*arguments, at=at, timeout=timeout, accept=accept, access=access)
+    return printed.decode("utf-8", "replace").strip()
 
 
 def succeeds(*arguments: str, at: Path) -> bool:

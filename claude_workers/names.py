@@ -12,7 +12,8 @@ RESERVED = frozenset({"any", "local", "all"})
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _OWNER_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _URL = re.compile(r"(?:https?://[^/\s]+/|ssh://git@[^/\s]+/|git@[^/:\s]+:)([^/\s]+/[^/\s]+?)(?:\.git)?/?")
-_ISSUE_URL = re.compile(r"https?://\S+/issues/(\d+)(?:[#?]\S*)?")
+_ISSUE_URL = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/issues/(\d+)(?:[#?]\S*)?")
+_CHANGE_URL = re.compile(r"https?://[^/\s]+/[^/\s]+/[^/\s]+/pull/(\d+)(?:[/#?]\S*)?")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 
 
@@ -61,13 +62,34 @@ def owner_repo(text: str) -> str:
 def issue_number(text: str) -> int:
     """Return the number in `42`, `#42` or the issue's URL."""
     found = _ISSUE_URL.fullmatch(text)
-    digits = found[1] if found else text.removeprefix("#")
+    digits = found[2] if found else text.removeprefix("#")
     if not (digits.isascii() and digits.isdigit()) or len(digits) > _DIGITS or int(digits) < 1:
         raise BadInput(
             f"{shown(text)} is not an issue",
             "write its number, such as 42 or #42, or its URL; a prompt without an issue goes behind -p",
         )
     return int(digits)
+
+
+def change_number(text: str) -> int:
+    """Return the number in `7`, `#7` or a pull request's URL."""
+    found = _CHANGE_URL.fullmatch(text)
+    try:
+        return issue_number(found[1] if found else text)
+    except BadInput as error:
+        raise BadInput(f"{shown(text)} is not a pull request", "write its number, such as 7, or its URL") from error
+
+
+def issue_repository(text: str) -> str | None:
+    """Return `owner/repo` of an issue's URL; None for a mere number."""
+    found = _ISSUE_URL.fullmatch(text)
+    return found[1] if found else None
+
+
+def host_of(text: str) -> str | None:
+    """Return the host that a repository's URL names; None for owner/repo."""
+    found = re.match(r"(?:https?://|ssh://git@|git@)([^/:\s]+(?::\d+(?=/))?)", text)
+    return found[1].lower() if found else None
 
 
 def branch_name(text: str) -> str:

@@ -10,9 +10,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "claude_workers"
 # From the ground up; a room may import from its own floor's own room and from any floor below.
 FLOORS: list[set[str]] = [
     {"errors", "model"},
-    {"names", "clock", "files"},
+    {"names", "clock", "files", "text"},
     {"paths", "lock"},
-    {"config", "credentials"},
+    {"config", "credentials", "references"},
     {"process", "access"},
     {"enclosure", "transcript", "tickets", "git"},
     {"home"},

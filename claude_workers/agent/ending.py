@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claude_workers import clock
-from claude_workers.agent.stream import one_line
+from claude_workers.text import one_line
 
 # What may be tried again by the same session, and what waits for something outside.
 RETRYABLE = frozenset({"killed", "error"})

@@ -6,10 +6,12 @@ import configparser
 import os
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from claude_workers.access import GITHUB
 from claude_workers.enclosure.rules import Rule, Rules, endpoint, is_loopback, place
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 # code.claude.com/docs network configuration: the API, and where a login is renewed.
 ANTHROPIC = ("api.anthropic.com", "platform.claude.com", "claude.ai")
+# docs.github.com, "About GitHub's domains": pages and git, API, archives, raw files, released files.
+_GITHUB_HOSTS = ("github.com", "api.github.com", "codeload.github.com", "raw.githubusercontent.com",
+                 "objects.githubusercontent.com", "release-assets.githubusercontent.com")  # fmt: skip
 _DEFAULTS = {
     "pip3": ("pypi.org", "files.pythonhosted.org"),
     "npm": ("registry.npmjs.org",),
@@ -95,18 +100,37 @@ def _without_login(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def domains(settings: Settings, base_url: str | None, *, agent: bool = True) -> tuple[str, ...]:
+def forge_hosts(server: str) -> list[str]:
+    """Return the hosts of a forge's pages, API and archives; a forge on this machine's loopback is none."""
+    if server == GITHUB:
+        return list(_GITHUB_HOSTS)
+    return [place(server)] if server and not is_loopback(endpoint(server)[0]) else []
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The addresses that a task itself brings: the model's endpoint, and the forge's server.
+
+    `own_forge` tells that the agent holds a token of its own for the forge.
+    """
+
+    base_url: str | None = None
+    server: str = ""
+    own_forge: bool = False
+
+
+def domains(settings: Settings, ends: Ends, *, agent: bool = True) -> tuple[str, ...]:
     """Return the allow-list as text; `agent` adds the model's endpoint, which the gate never needs."""
-    model = [place(base_url)] if base_url else list(ANTHROPIC)
-    listed = [*(model if agent else []), *registry_hosts(), *settings.allowed_domains]
+    model = [place(ends.base_url)] if ends.base_url else list(ANTHROPIC)
+    listed = [*(model if agent else []), *forge_hosts(ends.server), *registry_hosts(), *settings.allowed_domains]
     return tuple(dict.fromkeys(listed))
 
 
-def rules(settings: Settings, base_url: str | None, *, agent: bool = True) -> Rules | None:
+def rules(settings: Settings, ends: Ends, *, agent: bool = True) -> Rules | None:
     """Return the rules of the gate; None for the open network that the operator chose."""
     if settings.network == "open":
         return None
-    forwards: tuple[int, ...] = ()
-    if base_url and agent and is_loopback(endpoint(base_url)[0]):
-        forwards = (endpoint(base_url)[1],)
-    return Rules(tuple(Rule.parse(one) for one in domains(settings, base_url, agent=agent)), forwards)
+    own = [ends.base_url, ends.server if ends.own_forge else ""] if agent else []
+    loopback = [endpoint(one) for one in own if one and is_loopback(endpoint(one)[0])]
+    listed = tuple(Rule.parse(one) for one in domains(settings, ends, agent=agent))
+    return Rules(listed, tuple(port for _, port in loopback))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from claude_workers.text import one_line, plain
+
 OURS = "claude_workers"
-_SHOWN = 160
 _ARGUMENTS = ("command", "file_path", "pattern", "url", "query", "subject", "description", "prompt", "skill")
 
 
@@ -56,24 +57,12 @@ def tool(block: dict[str, Any]) -> str:
     return one_line(f"{block.get('name', 'tool')} {telling}".strip())
 
 
-def one_line(text: str, width: int = _SHOWN) -> str:
-    """Return a text's words in one line of at most `width` characters, control characters gone."""
-    flat = " ".join(text[: width * 8].split())
-    flat = "".join(letter for letter in flat if letter.isprintable())
-    return flat if len(flat) <= width else flat[: width - 1] + "…"
-
-
 def tokens(usage: object) -> int:
     """Return all tokens of a usage object."""
     if not isinstance(usage, dict):
         return 0
     names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     return sum(value for name in names if isinstance(value := usage.get(name), int))
-
-
-def plain(text: str) -> str:
-    """Return a text without what would act on a terminal."""
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
 
 def rendered(event: dict[str, Any]) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from claude_workers.errors import BadInput
 @click.option("--time-limit", type=Duration(), metavar="TIME", help="Most time the agent may work: 90s, 2h.")
 @click.option("--max-turns", type=click.IntRange(min=1), metavar="N", help="Most turns of the agent.")
 @click.option("--expect", type=click.Choice(["change", "answer", "either"]), help="What to deliver.")
+@click.option("--trust-author", is_flag=True, help="Vouch for the issue's author, this once.")
 @click.option("--isolation", type=click.Choice(["enclosure", "double", "claude", "container", "none"]))
 @click.option("--task-id", metavar="UUID", help="Name the task: asking again is answered, not done twice.")
 @click.option("--no-stdin", is_flag=True, help="Take no prompt from standard input.")
@@ -43,7 +44,7 @@ def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ..
     """
     call: Call = ctx.obj
     wait, no_stdin = given.pop("wait"), given.pop("no_stdin")
-    issue, prompt = _words(words, given.pop("prompt"))
+    issue, prompt = _words(repo, words, given.pop("prompt"))
     names.address(worker)
     if prompt == "-" or (prompt is None and not no_stdin and stdin.is_piped()):
         prompt = stdin.read_all() if prompt == "-" else stdin.read_piped()
@@ -67,13 +68,21 @@ def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ..
         ctx.exit(watch_workers(call, (worker,)))
 
 
-def _words(words: tuple[str, ...], prompt: str | None) -> tuple[int | None, str | None]:
+def _same_repository(repo: str, issue: str) -> None:
+    """Raise BadInput when an issue's URL is of another repository than the one that is named."""
+    named = names.issue_repository(issue)
+    if named and (names.is_path(repo) or named.lower() != names.owner_repo(repo).lower()):
+        raise BadInput(f"the issue is of {named}, not of {repo}", f"dispatch it as {named}")
+
+
+def _words(repo: str, words: tuple[str, ...], prompt: str | None) -> tuple[int | None, str | None]:
     """Return the issue and the prompt of a call's free words."""
     if prompt is not None and not prompt.strip():
         raise BadInput("the prompt is empty", "say what to do, or leave -p away")
     rest = list(words)
     issue = None
     if rest and rest[0] != "-":
+        _same_repository(repo, rest[0])
         issue = names.issue_number(rest.pop(0))
     if rest and prompt is not None:
         raise BadInput("two prompts were given", "give it as a word or with -p")

@@ -11,22 +11,23 @@ _MARKS = {"ok": "+", "warning": "~", "failed": "!"}
 
 @click.command()
 @click.option("--prove", is_flag=True, help="Try to break out of the enclosure, each way for real.")
+@click.option("--repo", metavar="OWNER/REPO", help="Check what the token may do there, and its rules.")
 @click.pass_context
-def doctor(ctx: click.Context, *, prove: bool) -> None:
-    """Check this machine; exit 1 when something a worker needs is missing.
+def doctor(ctx: click.Context, *, prove: bool, repo: str | None) -> None:
+    """Check this machine, or a repository on GitHub; exit 1 when something a worker needs is missing.
 
     --prove tries numbered escapes in a throw-away home, each with a control that shows the trick
     works without the enclosure, and says what held.
     """
     call: Call = ctx.obj
-    ctx.exit(_prove(call) if prove else _examine(call))
+    ctx.exit(_prove(call) if prove else _examine(call, repo))
 
 
-def _examine(call: Call) -> int:
-    from claude_workers.pool.doctor import examine  # noqa: PLC0415  start-up cost
+def _examine(call: Call, repo: str | None) -> int:
+    from claude_workers.pool.doctor import examine, examine_repository  # noqa: PLC0415  start-up cost
 
     findings = []
-    for one in examine(call.layout):
+    for one in examine_repository(call.layout, repo) if repo else examine(call.layout):
         findings.append(one)
         if not call.json:
             mark = call.style(_MARKS[one.state], "idle" if one.state == "ok" else one.state)

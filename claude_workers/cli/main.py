@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 VERBS = {
     "init": ("homes", "Make workers: an isolated home each."),
     "dispatch": ("dispatch", "Give a worker an issue or a prompt and return."),
+    "assign": ("issues", "Give issues to idle workers."),
     "status": ("status", "Show what every worker is doing."),
     "watch": ("watch", "Wait until tasks end; exit 0 when all succeeded."),
     "logs": ("logs", "Show what a worker's agent says and does."),
+    "follow": ("follow", "Send a change's failing checks and reviews back to its agent."),
+    "release": ("issues", "Clear the claim and label of an issue nobody is at."),
     "stop": ("control", "Stop a worker's task; it can be restarted."),
     "restart": ("control", "Continue a stopped, crashed or waiting task."),
     "reset": ("homes", "Free a worker whose task will not go on."),

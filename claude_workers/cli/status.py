@@ -10,7 +10,7 @@ from claude_workers.cli.common import Call, print_json, table, width
 from claude_workers.clock import spoken
 
 if TYPE_CHECKING:
-    from claude_workers.model import WorkerStatus
+    from claude_workers.model import Orphan, WorkerStatus
 
 _LEAST = 3  # worker, state and activity are always shown
 _HEAD = ["WORKER", "STATE", "TASK", "TIME", "TODO", "COST", "TOKENS", "ISOLATION", "ACTIVITY"]
@@ -18,18 +18,37 @@ _HEAD = ["WORKER", "STATE", "TASK", "TIME", "TODO", "COST", "TOKENS", "ISOLATION
 
 @click.command()
 @click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.option("--no-forge", is_flag=True, help="Ask no forge for issues that were left behind.")
 @click.pass_obj
-def status(call: Call, workers: tuple[str, ...]) -> None:
-    """Show what every worker is doing, or those named.
+def status(call: Call, workers: tuple[str, ...], *, no_forge: bool) -> None:
+    """Show what every worker is doing, or those named, and issues that a worker holds without being at them.
 
     \b
     claude-workers status
     claude-workers status 01 --json
     """
     rows = call.fleet.status(workers)
+    orphans, faults = ([], []) if no_forge else call.fleet.orphans()
+    if workers:
+        orphans = [one for one in orphans if one.worker in {row.worker for row in rows}]
     if call.json:
-        print_json({"schema": 1, "workers": [row.to_json() for row in rows], "orphans": [], "errors": []})
+        left, errors = [one.to_json() for one in orphans], [one.to_json() for one in faults]
+        print_json({"schema": 1, "workers": [row.to_json() for row in rows], "orphans": left, "errors": errors})
         return
+    _print_rows(call, rows)
+    for one in orphans:
+        click.echo(f"left behind: {one.repo}#{one.issue}, worker {one.worker} is {one.state}: {_way_out(one)}")
+    for fault in faults:
+        click.echo(f"not asked: {fault.host}: {fault.message}", err=True)
+
+
+def _way_out(orphan: Orphan) -> str:
+    if orphan.state == "crashed":
+        return f"claude-workers restart {orphan.worker}"
+    return f"claude-workers release {orphan.repo} {orphan.issue}"
+
+
+def _print_rows(call: Call, rows: list[WorkerStatus]) -> None:
     if not rows:
         click.echo("no workers yet: claude-workers init 01")
         return
@@ -55,8 +74,12 @@ def _cells(row: WorkerStatus) -> list[str]:
     cost = f"${row.cost_usd:.2f}" if row.cost_usd else ""
     tokens = f"{row.tokens / 1000:.1f}k" if row.tokens else ""
     return [
-        row.worker, state, subject, spoken(row.elapsed_s), todo, cost, tokens, row.isolation or "", _activity(row)
+        row.worker, state, subject, spoken(row.elapsed_s), todo, cost, tokens, _isolation(row), _activity(row)
     ]  # fmt: skip
+
+
+def _isolation(row: WorkerStatus) -> str:
+    return f"{row.isolation or ''}{' +forge token' if row.forge_access == 'worker' else ''}"
 
 
 def _activity(row: WorkerStatus) -> str:

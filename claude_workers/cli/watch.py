@@ -35,8 +35,8 @@ def watch(ctx: click.Context, workers: tuple[str, ...], *, first: bool, timeout:
 
 def watch_workers(call: Call, workers: tuple[str, ...], *, first: bool = False, timeout: float | None = None) -> int:
     """Watch, print one line for each ended task, and return the exit status."""
-    from claude_workers.agent.stream import plain  # noqa: PLC0415  start-up cost
     from claude_workers.pool.watch import Lost  # noqa: PLC0415
+    from claude_workers.text import plain  # noqa: PLC0415  start-up cost
 
     line = _ProgressLine(call, workers)
     found = call.fleet.wait(workers, any=first, timeout=timeout, tick=line.draw)

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_workers import access, files
 from claude_workers.errors import BadInput
-from claude_workers.forge.embedded import EmbeddedForge
+from claude_workers.model import Repository
 
 if TYPE_CHECKING:
+    from claude_workers.forge.github.forge import GitHubForge
     from claude_workers.forge.seam import Forge
-    from claude_workers.model import Repository
     from claude_workers.paths import Layout
 
 
+def known(layout: Layout) -> list[Repository]:
+    """Return the repositories on GitHub where this root has ever claimed an issue."""
+    found = []
+    for path in sorted(layout.repositories.glob("*.claims.json")):
+        try:
+            data = files.read_json(path)
+        except ValueError:
+            continue
+        if data and isinstance(data.get("name"), str) and isinstance(data.get("url"), str):
+            found.append(Repository(data["name"], data["url"]))
+    return found
+
+
 def forge_of(layout: Layout, repository: Repository) -> Forge:
-    """Return the forge where a repository's issues live."""
+    """Return the forge where a repository's issues live; its libraries are loaded only here."""
     if repository.path is None:
-        raise BadInput(
-            f"{repository.name} is on GitHub, which this version does not speak yet",
-            "clone it and name the clone by its path, such as ./repo",
-        )
+        return github(layout, repository)
+    from claude_workers.forge.embedded import EmbeddedForge  # noqa: PLC0415
+
     return EmbeddedForge(layout, repository)
+
+
+def github(layout: Layout, repository: Repository) -> GitHubForge:
+    """Return GitHub's view of a repository that is there; BadInput for one that is named by path."""
+    if repository.path is not None:
+        raise BadInput(f"{repository.path} is not on GitHub", "name it as owner/repo")
+    from claude_workers.forge.github.forge import GitHubForge  # noqa: PLC0415
+
+    return GitHubForge(layout, access.origin(repository))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_workers.errors import BadInput
 from claude_workers.tickets.tickets import Tickets
 
 if TYPE_CHECKING:
-    from claude_workers.model import Change, Issue, Repository, Task
+    from claude_workers.model import Change, Claim, Issue, Repository, Review, Task
     from claude_workers.paths import Layout
 
 
@@ -19,7 +20,10 @@ class EmbeddedForge:
         self._repo = repository.url
         self._root = str(layout.root)
 
-    def issue(self, number: int) -> Issue:
+    def check(self, *, issues: bool) -> None:
+        """Forbid nothing: whoever can name the path owns it."""
+
+    def issue(self, number: int, *, vouched: bool = False) -> Issue:  # noqa: ARG002  only its owner files tickets
         """Return a ticket of this repository."""
         return self._tickets.read(number, self._repo)
 
@@ -33,6 +37,27 @@ class EmbeddedForge:
         """Give the ticket back: ready for review, or open again."""
         if task.issue:
             self._tickets.release(task.issue, task.task_id, "ready" if proposed else "open")
+
+    def waiting(self, label: str) -> list[int]:
+        """Return the open, unclaimed tickets with a label."""
+        return list(self._tickets.waiting(self._repo, label))
+
+    def holder(self, number: int) -> Claim | None:
+        """Return who has claimed a ticket."""
+        self._tickets.check(number, self._repo)
+        return next((one for one in self.claims() if one.issue == number), None)
+
+    def free(self, number: int) -> None:
+        """Take a ticket's claim and its workers' labels away."""
+        held = self.holder(number)
+        if held:
+            self._tickets.release(number, held.task_id, "open")
+        at_work = [name for name in self.issue(number).labels if name.startswith("worker:")]
+        self._tickets.label(number, (), tuple(at_work))
+
+    def claims(self) -> list[Claim]:
+        """Return the claims on this repository's tickets."""
+        return list(self._tickets.held(self._repo))
 
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Change a ticket's labels."""
@@ -51,3 +76,7 @@ class EmbeddedForge:
     def propose(self, change: Change) -> str:
         """Record the change and return `change/<number>`."""
         return f"change/{self._tickets.record(change)}"
+
+    def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:  # noqa: ARG002
+        """Refuse: changes of tickets have no reviews."""
+        raise BadInput(f"change/{number} is of the embedded forge, which has no reviews", "name a GitHub repository")

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from claude_workers.model import Change, Issue, Task
+from claude_workers.model import Change, Claim, Issue, Review, Task
 
 
 class Forge(Protocol):
     """One repository's issues and changes. Every verb may be repeated without doing more."""
 
-    def issue(self, number: int) -> Issue:
-        """Return an issue with its conversation; NotFound when it is not this repository's."""
+    def check(self, *, issues: bool) -> None:
+        """Raise what forbids tasks here, before anything is claimed; `issues`: one is to be named."""
+
+    def issue(self, number: int, *, vouched: bool = False) -> Issue:
+        """Return an issue with its conversation; NotFound when it is not this repository's.
+
+        Only words that may become a prompt are in it: Refused when its author's may not, unless the
+        caller has `vouched` for the author.
+        """
+
+    def waiting(self, label: str) -> list[int]:
+        """Return the open issues with a label that no worker is at, oldest first."""
 
     def claim(self, task: Task) -> None:
         """Take the task's issue, atomically, for that task id; IssueTaken when another holds it."""
 
     def release(self, task: Task, *, proposed: bool) -> None:
         """Give the task's claim back; `proposed`: a change for the issue awaits review."""
+
+    def holder(self, number: int) -> Claim | None:
+        """Return who has claimed an issue, None for nobody."""
+
+    def free(self, number: int) -> None:
+        """Take an issue's claim and its workers' labels away, whoever's they are."""
+
+    def claims(self) -> list[Claim]:
+        """Return the claims that this root has made and not given back."""
 
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Put labels on an issue and take others off."""
@@ -30,3 +49,6 @@ class Forge(Protocol):
 
     def propose(self, change: Change) -> str:
         """Find or create the change of a pushed branch and return its address."""
+
+    def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:
+        """Return a change with what is to be mended; what was `heard` before, by its key, is left out."""

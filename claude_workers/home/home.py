@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from claude_workers.model import Repository
     from claude_workers.paths import Layout
 
+# Beside a task's records: what its agent is handed to read beyond the issue.
+HANDED = "handed"
+
 
 @dataclass(frozen=True)
 class Home:
@@ -57,6 +60,11 @@ class Home:
     def outbox(self) -> Path:
         """Where `worker-ask` and `worker-defer` leave their words."""
         return self.temporary / "outbox"
+
+    @property
+    def forge(self) -> Path:
+        """The folder of the agent's own forge token, while it has one."""
+        return self.path / ".forge"
 
     def run(self, task_id: str) -> Path:
         """Return the folder of one task's records."""

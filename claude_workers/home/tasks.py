@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from claude_workers import clock, files
 from claude_workers.errors import BadInput
 from claude_workers.home.home import Home
-from claude_workers.model import SCHEMA, Progress, Receipt, Task
+from claude_workers.model import SCHEMA, Json, Progress, Receipt, Task
 from claude_workers.names import branch_name, plain_word
 from claude_workers.process.identity import Identity, Liveness, probe
 
@@ -179,6 +179,19 @@ def _archived(home: Home, task: Task, name: str) -> bool:
     return data is not None and data.get("task_id") == task.task_id
 
 
+def archived(home: Home) -> list[Json]:
+    """Return every archived task that can be read, each with its receipt."""
+    found = []
+    for path in sorted(home.completed.glob("*.json")) if home.completed.is_dir() else []:
+        try:
+            data = files.read_json(path)
+        except ValueError:
+            continue
+        if data:
+            found.append(data)
+    return found
+
+
 def latest_completed(home: Home) -> dict[str, object] | None:
     """Return the archived task that ended last; None when there is none."""
     newest: tuple[float, str] | None = None
@@ -194,12 +207,8 @@ def latest_completed(home: Home) -> dict[str, object] | None:
 
 def archived_task(home: Home, task_id: str) -> Task | None:
     """Return an archived task by its id; None when there is none."""
-    for path in sorted(home.completed.glob("*.json")) if home.completed.is_dir() else []:
-        try:
-            data = files.read_json(path)
-        except ValueError:
-            continue
-        if data and data.get("task_id") == task_id:
+    for data in archived(home):
+        if data.get("task_id") == task_id:
             try:
                 return Task.from_json({name: value for name, value in data.items() if name != "receipt"})
             except TypeError:

@@ -19,7 +19,10 @@ class Comment(Record):
 
 @dataclass(frozen=True)
 class Issue(Record):
-    """An issue as a forge tells it; `state` is open or closed."""
+    """An issue as a forge tells it; `state` is open or closed.
+
+    `left_out` counts the comments whose authors may not write to the repository: they are not here.
+    """
 
     number: int
     title: str
@@ -29,6 +32,8 @@ class Issue(Record):
     state: str = "open"
     labels: list[str] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+    locked: bool = False
+    left_out: int = 0
 
     @classmethod
     def from_json(cls, data: Json) -> Self:
@@ -51,3 +56,54 @@ class Change(Record):
     title: str
     body: str = ""
     draft: bool = False
+
+
+@dataclass(frozen=True)
+class Claim(Record):
+    """Who has taken an issue: the worker of a root on a host, for a task."""
+
+    repo: str
+    issue: int
+    worker: str
+    task_id: str
+    host: str = ""
+    root: str = ""
+    since: str = ""
+    ref: str = ""
+    sha: str = ""
+
+
+@dataclass(frozen=True)
+class Remark(Record):
+    """What a reviewer said of a change; `place` is file:line for a remark on a line."""
+
+    key: str
+    author: str
+    body: str
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Check(Record):
+    """A check that failed on a change's head, with the end of what it printed."""
+
+    key: str
+    name: str
+    conclusion: str
+    summary: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Review(Record):
+    """A change under review: `state` is open, merged or closed.
+
+    `remarks` are those of people who may write; `pending` tells that checks still run on the head.
+    """
+
+    change: Change
+    url: str
+    state: str
+    failing: list[Check] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    pending: bool = False

@@ -42,6 +42,7 @@ class WorkerStatus(Record):
     reason: str | None = None
     isolation: str | None = None
     credentials: str | None = None
+    forge_access: str | None = None
     blocked_hosts: list[str] = field(default_factory=list)
 
 
@@ -54,3 +55,52 @@ class LogEvent(Record):
     text: str
     at: str = ""
     raw: str = ""
+
+
+@dataclass(frozen=True)
+class Orphan(Record):
+    """An issue that a worker of this root holds without being at it; `state` is the worker's, or `gone`."""
+
+    repo: str
+    issue: int
+    worker: str
+    state: str
+    task_id: str
+    since: str = ""
+
+
+@dataclass(frozen=True)
+class Fault(Record):
+    """What could not be asked, beside what could: the place, an error's code and its text."""
+
+    host: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Assigned(Record):
+    """What became of one issue that was to be given out: a worker and task, or why not."""
+
+    issue: int
+    worker: str | None = None
+    task_id: str | None = None
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Followed(Record):
+    """What one look at a change under review led to.
+
+    `state`: merged, closed, dispatched, busy (its worker is), pending (checks run), quiet (nothing to
+    mend) or capped (its rounds are used up).
+    """
+
+    state: str
+    number: int
+    url: str
+    worker: str
+    round: int = 0
+    task_id: str | None = None
+    reason: str = ""

@@ -11,11 +11,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_workers import clock, files
+from claude_workers import access, clock, files
 from claude_workers.errors import BadInput, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
 from claude_workers.home import tasks
-from claude_workers.home.home import Home, find
+from claude_workers.home.home import HANDED, Home, find
 from claude_workers.lock import locked
 from claude_workers.model import Receipt, Task
 from claude_workers.names import task_branch
@@ -24,14 +24,15 @@ from claude_workers.process.identity import Identity, current, probe
 from claude_workers.process.spawn import spawn_detached
 
 if TYPE_CHECKING:
-    from claude_workers.model import Repository
+    from claude_workers.model import Change, Json, Repository
     from claude_workers.paths import Layout
     from claude_workers.pool.preflight import Order, Ready
 
 LOCK_WAIT = 120.0
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SHELL", "USER", "LOGNAME", "XDG_RUNTIME_DIR",
            "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
-           "REQUESTS_CA_BUNDLE", "RUSTUP_HOME", "npm_config_registry")  # fmt: skip
+           "REQUESTS_CA_BUNDLE", "RUSTUP_HOME", "npm_config_registry", "GIT_SSL_CAINFO", "HTTPS_PROXY",
+           "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")  # fmt: skip
 _PASSED_PREFIXES = ("CLAUDE_WORKERS_", "PIP_")
 
 
@@ -130,6 +131,8 @@ def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
         undo.callback(home.task_file.unlink, missing_ok=True)
         undo.callback(files.remove_tree, home.run(task.task_id))
         folder = files.make_private(home.run(task.task_id))
+        for name, text in (order.follows.files if order.follows else {}).items():
+            files.write_atomic(files.make_private(folder / HANDED) / name, text)
         if ready.issue:
             files.write_atomic(folder / "issue.json", files.to_text(ready.issue.to_json()))
         ready.forge.claim(task)
@@ -159,25 +162,29 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
         branch=branch,
         base=ready.base,
         model=ready.model,
-        session_id=str(uuid.uuid4()),
+        session_id=order.follows.session_id if order.follows else str(uuid.uuid4()),
         host=socket.gethostname(),
         requested_by=getpass.getuser(),
         dispatched_at=clock.now(),
         updated_at=clock.now(),
         isolation=ready.isolation,
-        options={**ready.options, "label": f"worker:{home.worker}", "continues": continues},
+        options={**ready.options, "label": f"worker:{home.worker}", "continues": continues, **_followed(order)},
         extra={"dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}},
     )
 
 
 def _branch(home: Home, order: Order, ready: Ready, task_id: str) -> tuple[str, bool]:
     """Return the branch to work in, and whether it is this home's own open change: else a free name."""
+    if order.follows:
+        return order.follows.change.branch, True
     wanted = task_branch(home.worker, order.issue, task_id)
     taken = ready.remote.branches
     name, number = wanted, 1
     while name in taken:
         change = ready.forge.open_change(name)
-        if change and change.worker == home.worker and change.head == taken[name]:
+        # Another machine may have a worker of this name: the change is ours if its task is.
+        ours = change is not None and change.worker == home.worker and _own(home, change)
+        if change and ours and change.head == taken[name]:
             if name == ready.remote.head:
                 raise BadInput(
                     f"{name} is checked out in {ready.repository.url}, where nothing can be pushed to it",
@@ -189,11 +196,23 @@ def _branch(home: Home, order: Order, ready: Ready, task_id: str) -> tuple[str, 
     return name, False
 
 
+def _followed(order: Order) -> Json:
+    """Return what the runner and later rounds must know of the change that is taken up again."""
+    if order.follows is None:
+        return {}
+    change = order.follows.change
+    return {"follows": change.number, "heard": list(order.follows.heard), "title": change.title}
+
+
+def _own(home: Home, change: Change) -> bool:
+    return tasks.archived_task(home, change.task_id) is not None
+
+
 def start_runner(home: Home, task: Task) -> None:
     """Start a runner for the current task and see that it lives; WorkersError otherwise."""
     folder = files.make_private(home.run(task.task_id))
-    kept = {name: value for name, value in os.environ.items()
-            if name in _PASSED or name.startswith(_PASSED_PREFIXES)}  # fmt: skip
+    passed = {*_PASSED, *access.variables(task.repository)}
+    kept = {name: value for name, value in os.environ.items() if name in passed or name.startswith(_PASSED_PREFIXES)}
     argv = [sys.executable, "-P", "-m", "claude_workers.runner", str(home.layout.root), home.worker, task.task_id]
     said = spawn_detached(argv, kept, folder / "runner.log")
     runner = Identity(int(str(said["pid"])), int(str(said["start"])), str(said["boot"]))

@@ -9,13 +9,15 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_workers import config, credentials
+from claude_workers import access, config, credentials
 from claude_workers.agent import command
 from claude_workers.enclosure import levels
 from claude_workers.errors import WorkersError
+from claude_workers.forge.choose import github
 from claude_workers.home.home import Home, every
 from claude_workers.model import Record
 from claude_workers.pool import preflight
+from claude_workers.pool.rights import judge
 from claude_workers.process.spawn import scope_prefix
 
 if TYPE_CHECKING:
@@ -52,6 +54,21 @@ def examine(layout: Layout) -> Iterator[Finding]:
     yield _detached()
     for home in every(layout):
         yield _checked(f"worker {home.worker}", lambda home=home: _home(home, settings))  # type: ignore[misc]
+
+
+def examine_repository(layout: Layout, repo: str) -> Iterator[Finding]:
+    """Look at a repository on GitHub as the runner would meet it; nothing is changed there."""
+    repository = preflight.repository_of(layout, repo)
+    forge = github(layout, repository)
+    shown = access.origin(repository).access
+    try:
+        rights = forge.rights()
+    except WorkersError as error:
+        yield Finding("token", "failed", error.message, error.remedy)
+        return
+    yield Finding("token", "ok", f"{shown.shown} is {rights.login}'s")
+    for what, state, said, remedy in judge(rights):
+        yield Finding(what, state, said, remedy)
 
 
 def _checked(what: str, look: Callable[[], str]) -> Finding:

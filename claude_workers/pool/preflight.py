@@ -6,24 +6,24 @@ import dataclasses
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_workers import config, credentials, files
+from claude_workers import access, config, credentials, files
 from claude_workers.agent import command, reach
 from claude_workers.enclosure import levels
-from claude_workers.errors import BadInput, NotFound, Refused, WorkersError
+from claude_workers.errors import BadInput, NoCredentials, NotFound, Refused, WorkersError
 from claude_workers.forge.choose import forge_of
 from claude_workers.home import provision, templates
 from claude_workers.model import Repository
-from claude_workers.names import is_path, owner_repo
+from claude_workers.names import host_of, is_path, owner_repo
 from claude_workers.workspace import upstream
 
 if TYPE_CHECKING:
     from claude_workers.forge.seam import Forge
     from claude_workers.home.home import Home
-    from claude_workers.model import Issue, Json
+    from claude_workers.model import Change, Issue, Json
     from claude_workers.paths import Layout
 
 EXPECTATIONS = ("change", "answer", "either")
@@ -48,6 +48,22 @@ class Order:
     time_limit: float | None = None
     max_turns: int | None = None
     task_id: str | None = None
+    trust_author: bool = False
+    follows: Follows | None = None
+
+
+@dataclass(frozen=True)
+class Follows:
+    """A change that a task takes up again: its branch and session, and what was said of it since.
+
+    `files` are what the agent gets to read, by name: the logs of failed checks, the reviews.
+    """
+
+    change: Change
+    session_id: str
+    issue: Issue | None = None
+    heard: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,8 +86,12 @@ def repository_of(layout: Layout, text: str) -> Repository:
     """Return the repository a REPO argument names."""
     if is_path(text):
         return upstream.local(text, layout)
-    name = owner_repo(text)
-    return Repository(name, f"https://github.com/{name}.git")
+    name, server, named = owner_repo(text), access.server(), host_of(text)
+    if named and named not in {host_of(server), str(host_of(server)).partition(":")[0]}:
+        raise BadInput(
+            f"{name} is on {named}, not on {server}", f"export {access.SERVER_VARIABLE}=https://{named}, or clone it"
+        )
+    return Repository(name, f"{server}/{name}.git")
 
 
 def check_outside_sandbox() -> None:
@@ -90,22 +110,32 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
         raise BadInput(f"the prompt is longer than {PROMPT_LIMIT} characters or not text", "shorten it")
     if order.issue is None and not order.prompt.strip() and not order.prompt_template:
         raise BadInput("there is nothing to do", "name an ISSUE or say a PROMPT")
-    options = _options(settings, order, home)
+    options = _options(settings, order, home, repository)
     isolation = order.isolation or settings.isolation or levels.best()
     command.binary(settings)
     levels.check(isolation, permissions=settings.permissions)
     forge = forge_of(layout, repository)
-    remote = upstream.look(repository)
+    forge.check(issues=order.issue is not None)
+    remote = upstream.look(access.origin(repository))
     base = upstream.base_branch(repository, remote, order.base or settings.base)
     check_gate(settings, repository, remote.branches[base])
-    issue = forge.issue(order.issue) if order.issue is not None else None
+    issue = _issue(forge, order)
     if issue and issue.state != "open":
         raise BadInput(f"issue {issue.number} is closed", "name an open one")
+    if issue and issue.locked:
+        raise BadInput(f"issue {issue.number} is locked", "unlock its conversation, or name another")
     return Ready(
         repository, forge, _expectation(order, settings), isolation, base,
         order.model or settings.model, options, disk_short(layout, settings), remote,
         issue,
     )  # fmt: skip
+
+
+def _issue(forge: Forge, order: Order) -> Issue | None:
+    """Return the issue as it was trusted: read now, or for a change taken up again as it was then."""
+    if order.follows:
+        return order.follows.issue
+    return None if order.issue is None else forge.issue(order.issue, vouched=order.trust_author)
 
 
 def check_gate(settings: config.Settings, repository: Repository, tip: str) -> None:
@@ -119,7 +149,7 @@ def check_gate(settings: config.Settings, repository: Repository, tip: str) -> N
 def _settings(order: Order, repository: Repository) -> config.Settings:
     settings = config.load(repository.name)
     said = {name: getattr(order, name) for name in _OVERRIDES if getattr(order, name) is not None}
-    reach.rules(settings, None)
+    reach.rules(settings, reach.Ends())
     credentials.env_file(settings.env_file)
     return dataclasses.replace(settings, **said)
 
@@ -131,11 +161,15 @@ def _expectation(order: Order, settings: config.Settings) -> str:
     return expect
 
 
-def _options(settings: config.Settings, order: Order, home: Home) -> Json:
+def _options(settings: config.Settings, order: Order, home: Home, repository: Repository) -> Json:
     """Return what the runner must know beyond the task: overrides, author, payer, template."""
     options: Json = {name: getattr(order, name) for name in _OVERRIDES if getattr(order, name) is not None}
     options["author"] = author(settings)
     options["pays"] = login(home, settings)
+    if repository.path is None:
+        options["forge_access"] = settings.forge_access
+        if settings.forge_access == "worker":
+            access.agent_token(repository)
     check_home(home)
     if order.prompt_template:
         options["prompt_template"] = templates.named_prompt(order.prompt_template)
@@ -151,7 +185,7 @@ def login(home: Home, settings: config.Settings) -> str:
     own = (home.path / credentials.LOGIN_FILE).is_file()
     pays = credentials.payer(values, login=own, auth=settings.auth)
     if not pays:
-        raise Refused(
+        raise NoCredentials(
             f"worker {home.worker} has no login",
             f"export {credentials.API_KEY} or {credentials.TOKEN} (claude setup-token), then"
             f" claude-workers refresh {home.worker}",

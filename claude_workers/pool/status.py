@@ -60,6 +60,7 @@ def row(home: Home) -> WorkerStatus:
         reason=_reason(state) or None,
         isolation=task.isolation,
         credentials=str(task.options.get("pays") or "") or None,
+        forge_access=str(task.options.get("forge_access") or "") or None,
         blocked_hosts=seen.blocked_hosts,
     )
 

@@ -198,7 +198,7 @@ def _asks(bench: Bench, base_url: str, *, own_sources: bool) -> bool:
         argv = argv[:cut] + argv[cut + 2 :]
     enclosure = inside.agent_enclosure(run, pays="key")
     env = {**enclosure.env, "ANTHROPIC_API_KEY": bench.secret, "ANTHROPIC_BASE_URL": base_url}
-    rules = reach.rules(run.settings, f"http://127.0.0.1:{bench.listener.port}")
+    rules = reach.rules(run.settings, reach.Ends(f"http://127.0.0.1:{bench.listener.port}"))
     env["CLAUDE_CODE_MAX_RETRIES"] = "0"
     bench.listener.heard.clear()
     launched = launch(argv, dataclasses.replace(enclosure, env=env, rules=rules), stdin=subprocess.PIPE)

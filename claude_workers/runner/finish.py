@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
-from claude_workers.agent.stream import one_line
-from claude_workers.errors import WorkersError
+from claude_workers.errors import NoCredentials, Unreachable, WorkersError
 from claude_workers.home import tasks
 from claude_workers.model import Progress, Receipt
+from claude_workers.text import one_line
 
 if TYPE_CHECKING:
     from claude_workers.runner.run import Run
@@ -20,14 +20,21 @@ def finish(run: Run) -> Receipt:
     """Bring an ended task to its close; each step may be repeated after a crash."""
     made = tasks.receipt(run.home, run.task.task_id) or make_receipt(run)
     files.write_atomic(run.path("receipt.json"), files.to_text(made.to_json()))
-    try:
-        _tell(run, made)
-    except WorkersError as error:
-        run.note(f"the issue could not be told: {error.message}")
-    run.forge.release(run.task, proposed=made.outcome == "pull_request")
+    for what, verb in (("told", _tell), ("given back", _give_back)):
+        try:
+            verb(run, made)
+        except (Unreachable, NoCredentials):
+            raise  # it will be told when the forge answers again: nothing of this is done twice
+        except WorkersError as error:
+            run.note(f"the issue could not be {what}: {error.message}")
+    files.remove_tree(run.home.forge)
     run.say(f"outcome: {made.outcome}" + (f" ({made.reason})" if made.reason else ""))
     tasks.archive(run.home, run.task, made)
     return made
+
+
+def _give_back(run: Run, made: Receipt) -> None:
+    run.forge.release(run.task, proposed=made.outcome == "pull_request")
 
 
 def make_receipt(run: Run) -> Receipt:

@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from claude_workers import credentials, files, paths
+from claude_workers import access, credentials, files, paths
 from claude_workers.agent import command, reach
 from claude_workers.enclosure.launch import ENCLOSED, Enclosure, launch
 from claude_workers.enclosure.rules import Rules
 from claude_workers.enclosure.toolchain import INSIDE, Toolchain, tool_variables
 from claude_workers.errors import BadInput, WorkersError
+from claude_workers.home.home import HANDED
+from claude_workers.runner import handed
 
 if TYPE_CHECKING:
     from claude_workers.home.home import Home
@@ -29,6 +31,16 @@ _CHUNK = 256 << 10
 _KEPT = 256 << 10
 _MOST = 4 << 30
 _OWN = frozenset({".claude", "tmp", "github", "runs", "completed", "parked", ".env", "task.json", ".zshenv"})
+
+
+def ends(run: Run) -> reach.Ends:
+    """Return the addresses that the task brings."""
+    return reach.Ends(run.secrets.get(credentials.BASE_URL), access.server_of(run.repository), run.holds_token)
+
+
+def mirrors(run: Run) -> tuple[Path, ...]:
+    """Return our mirrors that the task's clone borrows objects from: its own, and its submodules'."""
+    return (run.mirror, *dict.fromkeys(mirror for _, mirror in run.submodules))
 
 
 def tools(home: Home, *programs: Path) -> list[Path]:
@@ -45,7 +57,7 @@ def _environment(run: Run, *, pays: str | None) -> dict[str, str]:
     """Return the environment inside; without `pays` no credential is in it."""
     carried = {**reach.registry_variables(), **credentials.env_file(run.settings.env_file)}
     if pays is not None:
-        carried |= credentials.for_agent(run.secrets, pays)
+        carried |= credentials.for_agent(run.secrets, pays) | handed.variables(run)
     environment = command.environment(run.home, run.task, carried, tool_variables())
     environment["PATH"] = f"{INSIDE / 'bin'}:{environment.get('PATH', os.defpath)}"
     return environment
@@ -55,6 +67,8 @@ def _rendered(run: Run) -> dict[Path, str]:
     """Return the dotfiles of the home, made fresh: a task cannot leave a trap in them."""
     author = run.task.options.get("author", {})
     lines = ["[user]", f"\tname = {_quoted(author.get('name', ''))}", f"\temail = {_quoted(author.get('email', ''))}"]
+    if run.holds_token:
+        lines += handed.git_lines(run)
     lines += ["[safe]", "\tdirectory = *", "[advice]", "\tdetachedHead = false", "[gc]", "\tauto = 0", ""]
     trusted = {"hasCompletedOnboarding": True, "projects": {str(run.home.path): {"hasTrustDialogAccepted": True}}}
     return {
@@ -93,7 +107,9 @@ def agent_enclosure(run: Run, *, pays: str | None = None) -> Enclosure:
     """Return what the agent sees: its clone, its tmp, Claude's folder, and the run's input to read."""
     home = run.home
     inputs = [run.path(name) for name in _INPUTS if run.path(name).is_file()]
-    own = [home.claude / "settings.json", home.claude / "CLAUDE.md", run.mirror, *inputs]
+    inputs += [home.forge] if run.holds_token else []
+    inputs += [run.path(HANDED)] if run.path(HANDED).is_dir() else []
+    own = [home.claude / "settings.json", home.claude / "CLAUDE.md", *mirrors(run), *inputs]
     files.own_folder(run.clone)
     return Enclosure(
         level=run.task.isolation,
@@ -103,7 +119,7 @@ def agent_enclosure(run: Run, *, pays: str | None = None) -> Enclosure:
         writable=(home.claude, home.temporary, run.clone, *_persisted(run)),
         readable=(*own, *tools(home, command.binary(run.settings))),
         rendered=_rendered(run),
-        rules=reach.rules(run.settings, run.secrets.get(credentials.BASE_URL)),
+        rules=reach.rules(run.settings, ends(run)),
         hidden=_private(run),
     )
 
@@ -117,21 +133,21 @@ def gate_enclosure(run: Run, folder: Path, bundle: Path) -> Enclosure:
         cwd=folder,
         env=environment,
         writable=(folder,),
-        readable=(run.mirror, bundle, *tools(run.home)),
+        readable=(*mirrors(run), bundle, *tools(run.home)),
         rendered=_rendered(run),
-        rules=reach.rules(run.settings, None, agent=False),
+        rules=reach.rules(run.settings, ends(run), agent=False),
         hidden=_private(run),
     )
 
 
 def carry_enclosure(run: Run) -> Enclosure:
     """Return what carrying sees: the clone, to read only, and the mirror."""
-    return _bare_enclosure(run, readable=(files.own_folder(run.clone), run.mirror))
+    return _bare_enclosure(run, readable=(files.own_folder(run.clone), *mirrors(run)))
 
 
 def making_enclosure(run: Run, folder: Path) -> Enclosure:
     """Return what making a clone sees: the new folder, and the mirror to read."""
-    return _bare_enclosure(run, readable=(run.mirror,), writable=(folder,))
+    return _bare_enclosure(run, readable=mirrors(run), writable=(folder,))
 
 
 def _bare_enclosure(run: Run, *, readable: tuple[Path, ...], writable: tuple[Path, ...] = ()) -> Enclosure:

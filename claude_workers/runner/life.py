@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
-from claude_workers.errors import Refused, WorkersError
+from claude_workers.errors import Limited, NoCredentials, Refused, Unreachable, WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import find
 from claude_workers.process import spawn
@@ -67,21 +67,32 @@ def _stop(_number: int, _frame: object) -> None:
 def live(run: Run, phase: str) -> None:
     """Go from phase to phase until the task ends, waits, or is stopped."""
     try:
-        _phases(run, phase)
-    except Ended as end:
-        _end(run, end.outcome, end.reason)
+        _to_its_end(run, phase)
     except Parked as parked:
         _park(run, parked)
     except StopRequested:
         _stopped(run)
-    except Refused as error:
-        _park(run, Parked("credentials" if "login" in error.message else "host", str(error)))
-    except WorkersError as error:
-        _end(run, "failed", str(error))
+    except Limited as error:
+        _park(run, Parked("limit", str(error), error.until))
+    except NoCredentials as error:
+        _park(run, Parked("credentials", str(error)))
+    except (Refused, Unreachable) as error:
+        _park(run, Parked("host", str(error)))
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
         _park(run, Parked("disk", f"no space left: {error.filename or 'disk full'}"))
+
+
+def _to_its_end(run: Run, phase: str) -> None:
+    try:
+        _phases(run, phase)
+    except Ended as end:
+        _end(run, end.outcome, end.reason)
+    except (Refused, Unreachable):
+        raise  # time or a person will mend it: the task waits
+    except WorkersError as error:
+        _end(run, "failed", str(error))
 
 
 def _phases(run: Run, phase: str) -> None:

@@ -7,10 +7,11 @@ import os
 from claude_workers import config, files
 from claude_workers.errors import WorkersError
 from claude_workers.home import provision, templates
+from claude_workers.home.home import HANDED
 from claude_workers.model import Issue
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Run
-from claude_workers.workspace import clone, store, upstream
+from claude_workers.workspace import clone, store, submodules, upstream
 
 _GUIDES = ("AGENTS.md", "CLAUDE.md")
 
@@ -22,6 +23,8 @@ def prepare(run: Run) -> str:
     if not run.progress.start:
         _begin(run)
     run.reload_settings()
+    listed = submodules.of(run.mirror, run.progress.base, run.repository, run.settings.submodules)
+    run.submodules = submodules.mirrors(run.home.layout, listed)
     _write_inputs(run)
     _clear_temporary(run)
     fresh = not (run.clone / ".git").is_dir() or not run.owns_clone()
@@ -33,9 +36,10 @@ def prepare(run: Run) -> str:
 
 def _begin(run: Run) -> None:
     """Fetch the upstream and fix, once and for all attempts, what the work starts from."""
-    remote = upstream.look(run.repository)
+    origin = run.origin
+    remote = upstream.look(origin)
     branch = upstream.base_branch(run.repository, remote, run.task.base or run.settings.base)
-    upstream.mirror(run.home.layout, run.repository)
+    upstream.mirror(run.home.layout, origin)
     store.ensure(run.home.layout, run.repository)
     base = upstream.tip(run.mirror, branch)
     if base is None:
@@ -52,7 +56,9 @@ def _make_clone(run: Run) -> None:
     files.remove_tree(making)
     files.make_private(making)
     beginning = clone.Beginning(run.mirror, run.progress.base_branch, run.task.branch, run.progress.start)
-    clone.create(inside.Scripts(inside.making_enclosure(run, making)), making, beginning)
+    scripts = inside.Scripts(inside.making_enclosure(run, making))
+    clone.create(scripts, making, beginning)
+    submodules.checkout(scripts, making, run.submodules)
     if (run.clone / ".git").exists():
         _rescue_leftovers(run)
     files.remove_tree(run.clone)
@@ -104,6 +110,10 @@ def prompt_text(run: Run, issue: Issue | None) -> str:
     parts = [templates.fill(wanted, values, "prompt template").strip()]
     if issue:
         parts.append(f"The issue (also in {run.path('issue.md')}):\n\n{issue_text(run, issue)}")
+        if issue.left_out:
+            parts.append(f"{issue.left_out} comments of people without write access were left out.")
+    if run.path(HANDED).is_dir():
+        parts.append(f"You are handed, in {run.path(HANDED)}: {', '.join(sorted(os.listdir(run.path(HANDED))))}")
     if not run.settings.trust_project_settings:
         for name in _GUIDES:
             guide = upstream.show(run.mirror, run.progress.base, name)

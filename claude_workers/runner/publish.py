@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from claude_workers import files
 from claude_workers.git import GitFailed
-from claude_workers.model import Change
+from claude_workers.model import Change, Issue
 from claude_workers.runner.finish import receipt_text
 from claude_workers.runner.run import Ended, Run
 from claude_workers.workspace import upstream
@@ -14,7 +15,7 @@ def publish(run: Run) -> None:
     head, branch = run.progress.head, run.task.branch
     continued = run.progress.start if run.progress.start != run.progress.base else None
     try:
-        upstream.push(run.store, run.repository, head, branch, continued)
+        upstream.push(run.store, run.origin, head, branch, continued)
     except GitFailed as error:
         raise Ended("failed", f"{branch} could not be pushed: {error.message}") from error
     address = run.forge.propose(_change(run))
@@ -24,8 +25,10 @@ def publish(run: Run) -> None:
 
 
 def _change(run: Run) -> Change:
-    issue = run.forge.issue(run.task.issue) if run.task.issue else None
-    title = issue.title if issue else (run.task.prompt.strip().splitlines() or ["Change"])[0][:120]
+    recorded = files.read_json(run.path("issue.json"))
+    issue = Issue.from_json(recorded) if recorded else None
+    named = issue.title if issue else (run.task.prompt.strip().splitlines() or ["Change"])[0][:120]
+    title = str(run.task.options.get("title") or named)
     fixes = f"Fixes #{issue.number}\n\n" if issue else ""
     unverified = run.progress.verification is None
     return Change(

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from claude_workers import clock, config, credentials, files
+from claude_workers import access, clock, config, credentials, files
 from claude_workers.agent import stream
 from claude_workers.home import tasks
 from claude_workers.workspace import store, upstream
@@ -65,6 +65,7 @@ class Run:
         self.secrets = credentials.read_env(home.env_file)
         self.progress = tasks.progress(home, task.task_id)
         self.message: str | None = None
+        self.submodules: list[tuple[str, Path]] = []
         self._saved = 0.0
         self._unsaved = False
         self._stream = self._open_stream()
@@ -75,6 +76,16 @@ class Run:
         from claude_workers.forge.choose import forge_of  # noqa: PLC0415
 
         return forge_of(self.home.layout, self.repository)
+
+    @property
+    def origin(self) -> access.Origin:
+        """The repository with its access, found anew each time: tokens are renewed while agents work."""
+        return access.origin(self.repository)
+
+    @property
+    def holds_token(self) -> bool:
+        """Whether the agent has a token of its own for the forge."""
+        return self.task.options.get("forge_access") == "worker"
 
     @property
     def kept(self) -> str:

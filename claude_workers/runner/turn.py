@@ -10,12 +10,14 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
-from claude_workers import clock, credentials, files, transcript
+from claude_workers import clock, files, transcript
 from claude_workers.agent import command, reach, stream
 from claude_workers.agent.ending import Ending, Evidence, classify
 from claude_workers.agent.watchdog import Watchdog
 from claude_workers.enclosure.launch import Launched, launch
 from claude_workers.runner import inside
+from claude_workers.runner.handed import Handed
+from claude_workers.text import one_line
 
 if TYPE_CHECKING:
     from claude_workers.model import Json
@@ -36,13 +38,14 @@ def take_turn(run: Run, message: str) -> Ending:
     """Give the agent a message, follow it to the end of its turn, and tell how it ended."""
     cwd, session = run.clone, run.task.session_id
     resume = transcript.exists(run.home.claude, cwd, session)
-    base_url = run.secrets.get(credentials.BASE_URL)
-    openings = command.Openings(reach.domains(run.settings, base_url), (run.mirror, *inside.tools(run.home)))
+    listed = reach.domains(run.settings, inside.ends(run))
+    openings = command.Openings(listed, (*inside.mirrors(run), *inside.tools(run.home)))
     pinned = run.path("pins.json")
     pins = command.pins(run.home, run.task.isolation, run.settings, openings)
     files.write_atomic(pinned, files.to_text(pins))
     program = command.binary(run.settings)
     argv = command.argv(program, run.task, run.settings, pinned=pinned, resume=resume)
+    token = Handed(run)
     enclosure = inside.agent_enclosure(run, pays=str(run.task.options.get("pays", "")))
     launched = launch(argv, enclosure, stdin=subprocess.PIPE)
     watchdog = Watchdog(
@@ -54,6 +57,7 @@ def take_turn(run: Run, message: str) -> Ending:
         return _Turn(run, launched, watchdog).follow(message)
     finally:
         launched.end()
+        token.close()
         hosts = sorted({*run.progress.blocked_hosts, *launched.blocked})
         worked = run.progress.worked_s + watchdog.elapsed
         run.observe(blocked_hosts=hosts, worked_s=worked, agent_pid=None, turns=run.progress.turns + 1)
@@ -120,7 +124,7 @@ class _Turn:
             status = popen.returncode
         said = self._stderr.decode("utf-8", "replace")
         if said.strip():
-            self._run.say(f"agent's stderr: {stream.one_line(said, 2000)}")
+            self._run.say(f"agent's stderr: {one_line(said, 2000)}")
         return classify(self._evidence, status, said)
 
     def _look(self) -> None:
@@ -172,7 +176,7 @@ class _Turn:
         run = self._run
         changes: Json = {}
         for text in stream.texts(event):
-            changes["last_text"] = stream.one_line(text)
+            changes["last_text"] = one_line(text)
         for called in stream.tools(event):
             changes["activity"] = called
         if event.get("type") == "assistant":

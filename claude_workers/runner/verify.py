@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers import config, files
-from claude_workers.agent.stream import one_line, plain
 from claude_workers.errors import WorkersError
 from claude_workers.model import Verification
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Run
-from claude_workers.workspace import clone, store, upstream
+from claude_workers.text import one_line, plain
+from claude_workers.workspace import clone, store, submodules, upstream
 
 if TYPE_CHECKING:
     from claude_workers.enclosure.launch import Enclosure
@@ -69,7 +69,9 @@ def _judge(run: Run, head: str) -> Verification | None:
         bundle = folder.parent / "head.bundle"
         store.give(run.store, run.mirror, head, bundle)
         enclosure = inside.gate_enclosure(run, folder, bundle)
-        clone.checkout(inside.Scripts(enclosure), folder, run.mirror, bundle, head)
+        scripts = inside.Scripts(enclosure)
+        clone.checkout(scripts, folder, run.mirror, bundle, head)
+        submodules.checkout(scripts, folder, run.submodules)
         return _commands(run, enclosure, head)
     finally:
         files.remove_tree(folder.parent)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files, transcript
 from claude_workers.agent.ending import RETRYABLE, WAITING
-from claude_workers.agent.stream import one_line
 from claude_workers.errors import WorkersError
 from claude_workers.runner import inside
 from claude_workers.runner.run import Ended, Parked, Run
 from claude_workers.runner.turn import take_turn
+from claude_workers.text import one_line
 from claude_workers.workspace import clone, upstream
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def collect(run: Run) -> Carried:
 
 def _opening(run: Run) -> str:
     """Return what the agent hears first: the assignment, or after a crash that it should go on."""
-    if not transcript.exists(run.home.claude, run.clone, run.task.session_id):
+    # A change that is taken up again has its session already, but has not heard this assignment.
+    unheard = bool(run.task.options.get("follows")) and not run.progress.last_activity_at
+    if unheard or not transcript.exists(run.home.claude, run.clone, run.task.session_id):
         return run.path("prompt.md").read_text(encoding="utf-8")
     failed = run.progress.verification
     return f"{_GO_ON}\n\n{failed['output']}" if failed and not failed["passed"] else _GO_ON

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import clock
-from claude_workers.errors import BadInput, IssueTaken, NotFound
-from claude_workers.model import Change, Comment, Issue
+from claude_workers.errors import BadInput, IssueTaken
+from claude_workers.model import Change, Claim, Issue
+from claude_workers.tickets import rows
 from claude_workers.tickets.database import Database
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Sequence
     from pathlib import Path
 
 TITLE_LIMIT = 300
@@ -25,7 +26,7 @@ class Tickets:
 
     def create(self, repo: str, title: str, description: str, author: str) -> int:
         """File a ticket about the repository at `repo` (a real path) and return its id."""
-        title = _text(title.strip(), "title", TITLE_LIMIT)
+        title = rows.checked(title.strip(), "title", TITLE_LIMIT)
         if not title or "\n" in title:
             raise BadInput("a ticket needs a title of one line", 'ticket create "What is wanted"')
         moment = clock.now()
@@ -33,33 +34,33 @@ class Tickets:
             row = db.execute(
                 "INSERT INTO tickets (repo, title, description, created_by, created_at, updated_at)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (repo, title, _text(description, "description", BODY_LIMIT), author, moment, moment),
+                (repo, title, rows.checked(description, "description", BODY_LIMIT), author, moment, moment),
             )
             return int(row.lastrowid or 0)
 
     def read(self, number: int, repo: str | None = None) -> Issue:
         """Return a ticket; NotFound when there is none, or it is another repository's."""
         with self._database.transaction() as db:
-            return _issue(db, _row(db, number, repo))
+            return rows.issue(db, rows.row(db, number, repo))
 
     def list(self, repo: str | None = None, *, closed: bool = False) -> list[Issue]:
         """Return the tickets by id, of one repository if it is named, closed ones on demand."""
         query = "SELECT * FROM tickets WHERE (?1 IS NULL OR repo = ?1) AND (?2 OR status != 'done') ORDER BY id"
         with self._database.transaction() as db:
-            return [_issue(db, row) for row in db.execute(query, (repo, closed)).fetchall()]
+            return [rows.issue(db, row) for row in db.execute(query, (repo, closed)).fetchall()]
 
     def check(self, number: int, repo: str) -> None:
         """Raise NotFound unless the ticket is there and about that repository."""
         with self._database.transaction() as db:
-            _row(db, number, repo)
+            rows.row(db, number, repo)
 
     def comment(self, number: int, body: str, author: str, key: str | None = None) -> None:
         """Add a comment; one with a `key` that is there already is not added twice."""
         if not body.strip():
             raise BadInput("a comment needs a text", 'ticket comment 1 "The text"')
-        body = _text(body, "comment", BODY_LIMIT)
+        body = rows.checked(body, "comment", BODY_LIMIT)
         with self._database.transaction() as db:
-            _row(db, number, None)
+            rows.row(db, number, None)
             db.execute(
                 "INSERT OR IGNORE INTO comments (ticket_id, author, body, created_at, key) VALUES (?, ?, ?, ?, ?)",
                 (number, author, body, clock.now(), key),
@@ -68,20 +69,20 @@ class Tickets:
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Put labels on a ticket and take others off; what is so already stays so."""
         for name in (*add, *remove):
-            if not name.strip() or "\n" in name or "," in name or not _is_utf8(name):
+            if not name.strip() or "\n" in name or "," in name or not rows.is_utf8(name):
                 raise BadInput(f"{name[:40]!r} is not a label", "use one line without commas")
         with self._database.transaction() as db:
-            _row(db, number, None)
-            _label(db, number, add, remove)
+            rows.row(db, number, None)
+            rows.label(db, number, add, remove)
 
     def close(self, number: int) -> None:
         """Mark a ticket done; a claimed one is refused."""
         with self._database.transaction() as db:
-            _row(db, number, None)
+            rows.row(db, number, None)
             claim = db.execute("SELECT * FROM claims WHERE ticket_id = ?", (number,)).fetchone()
             if claim:
                 raise IssueTaken(f"ticket {number} is claimed by worker {claim['worker']}", "stop that worker first")
-            _status(db, number, "done")
+            rows.status(db, number, "done")
 
     def claim(self, number: int, task_id: str, worker: str, place: tuple[str, str]) -> None:
         """Take a ticket for a task of the worker at `place` (host, root); IssueTaken when it is taken.
@@ -89,7 +90,7 @@ class Tickets:
         The same task may ask again.
         """
         with self._database.transaction() as db:
-            _row(db, number, None)
+            rows.row(db, number, None)
             held = db.execute("SELECT * FROM claims WHERE ticket_id = ?", (number,)).fetchone()
             if held and held["task_id"] != task_id:
                 raise IssueTaken(
@@ -99,14 +100,32 @@ class Tickets:
             if not held:
                 row = (number, task_id, worker, *place, clock.now())
                 db.execute("INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?)", row)
-                _status(db, number, "in_progress")
+                rows.status(db, number, "in_progress")
 
     def release(self, number: int, task_id: str, status: str) -> None:
         """Give a task's claim back and leave the ticket in `status`; not ours: nothing is done."""
         with self._database.transaction() as db:
             gone = db.execute("DELETE FROM claims WHERE ticket_id = ? AND task_id = ?", (number, task_id))
             if gone.rowcount:
-                _status(db, number, status)
+                rows.status(db, number, status)
+
+    def held(self, repo: str) -> Sequence[Claim]:
+        """Return the claims on a repository's tickets."""
+        query = "SELECT claims.* FROM claims JOIN tickets ON id = ticket_id WHERE repo = ? ORDER BY ticket_id"
+        with self._database.transaction() as db:
+            return [
+                Claim.from_json({**dict(one), "repo": repo, "issue": one["ticket_id"], "since": one["claimed_at"]})
+                for one in db.execute(query, (repo,)).fetchall()
+            ]
+
+    def waiting(self, repo: str, label: str) -> Sequence[int]:
+        """Return a repository's open tickets with a label, oldest first."""
+        query = (
+            "SELECT id FROM tickets JOIN labels ON ticket_id = id"
+            " WHERE repo = ? AND name = ? AND status = 'open' ORDER BY id"
+        )
+        with self._database.transaction() as db:
+            return [one["id"] for one in db.execute(query, (repo, label)).fetchall()]
 
     def claims(self) -> dict[int, str]:
         """Return who holds which ticket: worker ids by ticket number."""
@@ -119,7 +138,7 @@ class Tickets:
         moment = clock.now()
         with self._database.transaction() as db:
             if change.issue is not None:
-                _row(db, change.issue, None)
+                rows.row(db, change.issue, None)
             db.execute(
                 "INSERT INTO changes (ticket_id, repo, branch, base, head, task_id, worker, title, body,"
                 " draft, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -147,54 +166,3 @@ class Tickets:
             return Change.from_json(
                 {**data, "number": data["id"], "issue": data["ticket_id"], "draft": bool(data["draft"])}
             )
-
-
-def _text(text: str, what: str, limit: int) -> str:
-    if "\0" in text or len(text) > limit or not _is_utf8(text):
-        raise BadInput(f"the {what} is longer than {limit} characters or not text", "shorten it")
-    return text
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _row(db: sqlite3.Connection, number: int, repo: str | None) -> sqlite3.Row:
-    asked = number if abs(number) < 1 << 63 else -1  # SQLite's integers end there
-    row: sqlite3.Row | None = db.execute("SELECT * FROM tickets WHERE id = ?", (asked,)).fetchone()
-    if row is None:
-        raise NotFound(f"there is no ticket {number}", "claude-workers ticket list")
-    if repo is not None and row["repo"] != repo:
-        raise NotFound(f"ticket {number} is about {row['repo']}", f"name that repository, or list --repo {repo}")
-    return row
-
-
-def _issue(db: sqlite3.Connection, row: sqlite3.Row) -> Issue:
-    labels = db.execute("SELECT name FROM labels WHERE ticket_id = ? ORDER BY name", (row["id"],))
-    comments = db.execute("SELECT * FROM comments WHERE ticket_id = ? ORDER BY id", (row["id"],))
-    return Issue(
-        number=row["id"],
-        title=row["title"],
-        body=row["description"],
-        author=row["created_by"],
-        url=f"ticket:{row['id']}",
-        state="closed" if row["status"] == "done" else "open",
-        labels=[one["name"] for one in labels],
-        comments=[Comment(one["author"], one["body"], one["created_at"]) for one in comments],
-    )
-
-
-def _label(db: sqlite3.Connection, number: int, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
-    for name in add:
-        db.execute("INSERT OR IGNORE INTO labels VALUES (?, ?)", (number, name.strip()))
-    for name in remove:
-        db.execute("DELETE FROM labels WHERE ticket_id = ? AND name = ?", (number, name.strip()))
-    db.execute("UPDATE tickets SET updated_at = ? WHERE id = ?", (clock.now(), number))
-
-
-def _status(db: sqlite3.Connection, number: int, status: str) -> None:
-    db.execute("UPDATE tickets SET status = ?, updated_at = ? WHERE id = ?", (status, clock.now(), number))

@@ -21,6 +21,7 @@ from claude_workers.model import Repository
 from claude_workers.names import branch_name, plain_word
 
 if TYPE_CHECKING:
+    from claude_workers.access import Origin
     from claude_workers.paths import Layout
 
 _LOCK_WAIT = 1800.0
@@ -66,12 +67,13 @@ def _not_git(path: Path, error: GitFailed) -> Exception:
     return NotFound(f"{path} is not a git repository", "run `git init` there, or name another path")
 
 
-def look(repository: Repository) -> Remote:
+def look(origin: Origin) -> Remote:
     """Ask an upstream for its HEAD and branches; NotFound when it cannot be read."""
+    words = ("ls-remote", "--symref", origin.url, "HEAD", "refs/heads/*")
     try:
-        listed = git.text("ls-remote", "--symref", repository.url, "HEAD", "refs/heads/*", timeout=_LOOK)
+        listed = git.text(*words, timeout=_LOOK, access=origin.access)
     except GitFailed as error:
-        raise NotFound(f"{repository.name} cannot be read: {error.message}", "check its path or URL") from error
+        raise NotFound(f"{origin.name} cannot be read: {error.message}", "check its path or URL") from error
     head, branches = None, {}
     for line in listed.splitlines():
         value, _, name = line.partition("\t")
@@ -105,11 +107,11 @@ def bare(layout: Layout, repository: Repository) -> Path:
     return layout.repositories / f"{name}.git"
 
 
-def mirror(layout: Layout, repository: Repository) -> Path:
+def mirror(layout: Layout, origin: Origin) -> Path:
     """Bring our bare repository up to date with its upstream and return it."""
-    path = bare(layout, repository)
+    path = bare(layout, origin.repository)
     lock = layout.locks / f"repo-{path.name}"
-    with locked(lock, _LOCK_WAIT, f"{repository.name} is being fetched by another task"):
+    with locked(lock, _LOCK_WAIT, f"{origin.name} is being fetched by another task"):
         whole: tuple[str, ...] = ()
         if not (path / "HEAD").exists():
             files.make_private(path)
@@ -117,7 +119,8 @@ def mirror(layout: Layout, repository: Repository) -> Path:
             # The first pack is kept as it came: unpacking few but large objects takes longer than fetching them.
             whole = ("-c", "fetch.unpackLimit=1")
         specs = ("+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*")
-        git.run(*whole, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", repository.url, *specs, at=path)
+        words = (*whole, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", origin.url, *specs)
+        git.run(*words, at=path, access=origin.access)
     return path
 
 
@@ -167,7 +170,7 @@ def conflict_markers(path: Path, base: str, head: str) -> list[str]:
     return [line.rpartition(": ")[0] for line in lines]
 
 
-def push(path: Path, repository: Repository, sha: str, branch: str, expected: str | None) -> None:
+def push(path: Path, origin: Origin, sha: str, branch: str, expected: str | None) -> None:
     """Publish `sha` as an upstream branch that still stands at `expected` (None: must not exist).
 
     Already there: nothing is done. Raises GitFailed when somebody else moved the branch. A push of
@@ -175,12 +178,15 @@ def push(path: Path, repository: Repository, sha: str, branch: str, expected: st
     """
     ref = f"refs/heads/{branch}"
     for left in range(_PUSHES, -1, -1):
-        stands = git.text("ls-remote", repository.url, ref, timeout=_LOOK).partition("\t")[0]
+        listed = git.text("ls-remote", origin.url, ref, timeout=_LOOK, access=origin.access)
+        stands = listed.partition("\t")[0]
         if stands == sha:
             return
+        if stands and resolve(path, stands) and descends(path, stands, sha):
+            expected = stands  # the agent itself pushed a part: what follows takes nothing away
         lease = f"--force-with-lease={ref}:{expected or ''}"
         try:
-            git.run("push", "--quiet", lease, repository.url, f"{sha}:{ref}", at=path)
+            git.run("push", "--quiet", lease, origin.url, f"{sha}:{ref}", at=path, access=origin.access)
         except GitFailed:
             if stands != (expected or "") or not left:
                 raise

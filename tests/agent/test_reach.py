@@ -116,7 +116,7 @@ def test_a_login_in_a_registry_s_url_is_not_handed_on(monkeypatch: pytest.Monkey
 
 
 def test_without_a_base_url_an_agent_reaches_anthropic() -> None:
-    assert reach.domains(SETTINGS, None) == reach.ANTHROPIC
+    assert reach.domains(SETTINGS, reach.Ends()) == reach.ANTHROPIC
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_without_a_base_url_an_agent_reaches_anthropic() -> None:
     ],
 )
 def test_with_a_base_url_an_agent_reaches_just_that_host_and_port(url: str, host: str) -> None:
-    assert reach.domains(SETTINGS, url) == (host,)
+    assert reach.domains(SETTINGS, reach.Ends(url)) == (host,)
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1:8000", "http://127.0.0.1:9923", "http://[::1]:9923"])
 def test_a_private_base_url_is_allowed_on_its_port_alone(url: str) -> None:
-    made = reach.rules(SETTINGS, url)
+    made = reach.rules(SETTINGS, reach.Ends(url))
     assert made
     host, _, port = url.removeprefix("http://").rpartition(":")
     assert made.address(host, int(port)) == (host.strip("[]"), int(port))
@@ -146,28 +146,28 @@ def test_a_private_base_url_is_allowed_on_its_port_alone(url: str) -> None:
 def test_a_base_url_that_is_none_is_refused(url: str) -> None:
     if url:
         with pytest.raises(BadInput):
-            reach.rules(SETTINGS, url)
+            reach.rules(SETTINGS, reach.Ends(url))
     else:
-        assert reach.domains(SETTINGS, url) == reach.ANTHROPIC
+        assert reach.domains(SETTINGS, reach.Ends(url)) == reach.ANTHROPIC
 
 
 def test_the_gate_s_own_commands_do_not_reach_the_model() -> None:
     settings = dataclasses.replace(SETTINGS, allowed_domains=("more.example.org",))
-    assert reach.domains(settings, "https://llm.example.org", agent=False) == ("more.example.org",)
-    made = reach.rules(settings, "http://127.0.0.1:9923", agent=False)
+    assert reach.domains(settings, reach.Ends("https://llm.example.org"), agent=False) == ("more.example.org",)
+    made = reach.rules(settings, reach.Ends("http://127.0.0.1:9923"), agent=False)
     assert made
     assert made.forwards == ()
 
 
 def test_what_the_operator_added_is_reached_once() -> None:
     settings = dataclasses.replace(SETTINGS, allowed_domains=("a.org", "*.b.org", "a.org"))
-    assert reach.domains(settings, "https://a.org:443") == ("a.org:443", "a.org", "*.b.org")
+    assert reach.domains(settings, reach.Ends("https://a.org:443")) == ("a.org:443", "a.org", "*.b.org")
 
 
 @pytest.mark.parametrize("domain", ["*", "*.com", "https://x", ""])
 def test_a_bad_domain_of_the_operator_s_is_refused(domain: str) -> None:
     with pytest.raises(BadInput):
-        reach.rules(dataclasses.replace(SETTINGS, allowed_domains=(domain,)), None)
+        reach.rules(dataclasses.replace(SETTINGS, allowed_domains=(domain,)), reach.Ends())
 
 
 @pytest.mark.parametrize(
@@ -175,10 +175,26 @@ def test_a_bad_domain_of_the_operator_s_is_refused(domain: str) -> None:
     [("http://127.0.0.1:9923", (9923,)), ("http://localhost:80", (80,)), ("https://llm.example.org", ()), (None, ())],
 )
 def test_an_endpoint_on_this_machine_is_forwarded(url: str | None, forwards: tuple[int, ...]) -> None:
-    made = reach.rules(SETTINGS, url)
+    made = reach.rules(SETTINGS, reach.Ends(url))
     assert made
     assert made.forwards == forwards
 
 
 def test_the_open_network_has_no_rules() -> None:
-    assert reach.rules(dataclasses.replace(SETTINGS, network="open"), None) is None
+    assert reach.rules(dataclasses.replace(SETTINGS, network="open"), reach.Ends()) is None
+
+
+def test_the_forge_s_hosts_are_reached_by_agent_and_gate() -> None:
+    ends = reach.Ends("https://llm.example.org", "https://github.com")
+    for agent in (True, False):
+        listed = reach.domains(SETTINGS, ends, agent=agent)
+        assert {"github.com", "api.github.com", "codeload.github.com"} <= set(listed)
+    assert "git.example.org:443" in reach.domains(SETTINGS, reach.Ends(None, "https://git.example.org"))
+
+
+def test_a_forge_on_this_machine_is_forwarded_to_an_agent_with_a_token_alone() -> None:
+    for own_forge, forwards in ((False, ()), (True, (8080,))):
+        made = reach.rules(SETTINGS, reach.Ends("https://a.org", "http://127.0.0.1:8080", own_forge=own_forge))
+        assert made is not None
+        assert made.forwards == forwards
+        assert not any(rule.host == "127.0.0.1" for rule in made.rules)

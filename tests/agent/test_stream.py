@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from claude_workers.agent import stream
+from claude_workers.text import one_line
 
 
 def assistant(*content: object) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def test_a_message_of_any_shape_has_its_blocks_or_none(kind: str, message: objec
     ],
 )
 def test_one_line_is_one_line_without_control_characters(given: str, line: str) -> None:
-    assert stream.one_line(given) == line
+    assert one_line(given) == line
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,9 @@ class Bench(Protocol):
     def close(self, number: int) -> None:
         """Close an issue."""
 
+    def publish(self, branch: str) -> str:
+        """Put one more commit on a branch, as a push does, and return its name."""
+
 
 def a_task(number: int | None, worker: str = "01") -> Task:
     """Return a task of a worker on an issue."""
@@ -42,9 +45,11 @@ def a_task(number: int | None, worker: str = "01") -> Task:
     return Task(f"task-of-{worker}", worker, repo, f"w{worker}/issue-{number}", issue=number, host="host")
 
 
-def a_change(bench: Bench, number: int | None, head: str = "a" * 40) -> Change:
-    """Return a change to propose for an issue."""
-    return Change(0, number, bench.repository, f"w01/issue-{number}", "main", head, "task-of-01", "01", "Title", "Body")
+def a_change(bench: Bench, number: int | None, more: str = "") -> Change:
+    """Publish a branch and return it as a change to propose for an issue."""
+    branch = f"w01/issue-{number}{more}"
+    head = bench.publish(branch)
+    return Change(0, number, bench.repository, branch, "main", head, "task-of-01", "01", "Title", "Body")
 
 
 class ForgeConformance:
@@ -80,7 +85,7 @@ class ForgeConformance:
         with pytest.raises(NotFound):
             forge.issue(number + 1000)
 
-    @pytest.mark.parametrize("verb", ["issue", "label", "comment", "claim"])
+    @pytest.mark.parametrize("verb", ["issue", "label", "comment"])
     def test_an_issue_of_another_repository_is_out_of_every_verb_s_reach(
         self, verb: str, bench: Bench, forge: Forge
     ) -> None:
@@ -89,7 +94,6 @@ class ForgeConformance:
             "issue": lambda: forge.issue(foreign),
             "label": lambda: forge.label(foreign, add=("x",)),
             "comment": lambda: forge.comment(foreign, "x", "key"),
-            "claim": lambda: forge.claim(a_task(foreign)),
         }
         with pytest.raises(NotFound):
             verbs[verb]()
@@ -126,7 +130,7 @@ class ForgeConformance:
     def test_of_twenty_that_claim_an_issue_one_has_it(self, bench: Bench, number: int) -> None:
         answers = race(lambda one: bench.forge().claim(a_task(number, f"{one:02}")))
         assert answers.count(None) == 1
-        assert [type(one) for one in answers if one is not None] == [IssueTaken] * 19
+        assert [type(one) for one in answers if one is not None] == [IssueTaken] * 19, answers
 
     def test_a_taken_issue_says_by_whom(self, bench: Bench, forge: Forge, number: int) -> None:
         forge.claim(a_task(number, "07"))
@@ -169,6 +173,47 @@ class ForgeConformance:
         for worker in ("01", "02"):
             forge.release(a_task(None, worker), proposed=True)
 
+    def test_who_holds_an_issue_is_told(self, bench: Bench, forge: Forge, number: int) -> None:
+        assert forge.holder(number) is None
+        forge.claim(a_task(number, "07"))
+        held = bench.forge().holder(number)
+        assert held
+        assert (held.issue, held.worker, held.task_id, held.host) == (number, "07", "task-of-07", "host")
+        assert held.root
+
+    def test_the_claims_of_this_root_are_listed(self, bench: Bench, forge: Forge, number: int) -> None:
+        other = bench.file("Another")
+        assert forge.claims() == []
+        forge.claim(a_task(number, "01"))
+        forge.claim(a_task(other, "02"))
+        assert [(one.issue, one.worker) for one in bench.forge().claims()] == [(number, "01"), (other, "02")]
+        forge.release(a_task(number, "01"), proposed=False)
+        assert [one.issue for one in forge.claims()] == [other]
+
+    def test_a_freed_issue_has_neither_claim_nor_a_worker_s_label(
+        self, bench: Bench, forge: Forge, number: int
+    ) -> None:
+        forge.claim(a_task(number, "07"))
+        forge.label(number, add=("worker:07", "bug"))
+        for _ in range(2):
+            bench.forge().free(number)
+        assert forge.holder(number) is None
+        assert forge.issue(number).labels == ["bug"]
+
+    def test_open_issues_under_a_label_wait_oldest_first(self, bench: Bench, forge: Forge, number: int) -> None:
+        closed, second, unlabelled = (bench.file(title) for title in ("Closed", "Second", "Unlabelled"))
+        for one in (second, closed, number):
+            forge.label(one, add=("ready",))
+        bench.close(closed)
+        assert forge.waiting("ready") == [number, second]
+        assert unlabelled not in forge.waiting("ready")
+        assert forge.waiting("absent") == []
+
+    def test_an_issue_that_a_worker_is_at_does_not_wait(self, bench: Bench, forge: Forge, number: int) -> None:
+        forge.label(number, add=("ready", "worker:01"))
+        forge.claim(a_task(number))
+        assert bench.forge().waiting("ready") == []
+
     def test_there_is_no_change_of_a_branch_that_was_not_proposed(self, forge: Forge) -> None:
         assert forge.open_change("w01/issue-1") is None
 
@@ -187,15 +232,15 @@ class ForgeConformance:
     ) -> None:
         change = a_change(bench, number)
         address = forge.propose(change)
-        newer = dataclasses.replace(change, head="b" * 40, title="Better", body="More")
+        newer = dataclasses.replace(change, head=bench.publish(change.branch), title="Better", body="More")
         assert bench.forge().propose(newer) == address
         found = forge.open_change(change.branch)
         assert found
-        assert (found.head, found.title, found.body) == ("b" * 40, "Better", "More")
+        assert (found.head, found.title, found.body) == (newer.head, "Better", "More")
 
     def test_two_branches_are_two_changes(self, bench: Bench, forge: Forge, number: int) -> None:
         change = a_change(bench, number)
-        other = dataclasses.replace(change, branch=f"{change.branch}-2")
+        other = a_change(bench, number, "-2")
         assert forge.propose(change) != forge.propose(other)
 
     def test_a_change_needs_no_issue(self, bench: Bench, forge: Forge) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from claude_workers.errors import BadInput
-from claude_workers.forge.choose import forge_of
+from claude_workers.errors import BadInput, NotFound
+from claude_workers.forge.choose import forge_of, github
 from claude_workers.forge.embedded import EmbeddedForge
 from claude_workers.forge.seam import Forge
 from claude_workers.model import Repository
@@ -24,6 +24,7 @@ class EmbeddedBench:
         self._layout = layout
         self._tickets = Tickets(layout.tickets)
         self.repository = str(path)
+        self._published = 0
 
     def forge(self) -> Forge:
         return forge_of(self._layout, Repository("local/calc", self.repository, self.repository))
@@ -33,6 +34,10 @@ class EmbeddedBench:
 
     def file_elsewhere(self) -> int:
         return self._tickets.create(f"{self.repository}-of-another", "Foreign", "", "ann")
+
+    def publish(self, branch: str) -> str:  # noqa: ARG002  a record needs no git
+        self._published += 1
+        return f"{self._published:040x}"
 
     def close(self, number: int) -> None:
         self._tickets.close(number)
@@ -71,7 +76,17 @@ def test_choosing_a_forge_writes_nothing(layout: Layout, tmp_path: Path) -> None
     assert not layout.root.exists()
 
 
-def test_a_repository_on_github_is_refused_with_what_to_do_instead(layout: Layout) -> None:
-    with pytest.raises(BadInput) as caught:
-        forge_of(layout, Repository("owner/repo", "https://github.com/owner/repo"))
-    assert "path" in caught.value.remedy
+def test_a_repository_without_a_path_is_github_s(layout: Layout) -> None:
+    forge = forge_of(layout, Repository("owner/repo", "https://github.com/owner/repo"))
+    assert type(forge).__name__ == "GitHubForge"
+
+
+def test_a_repository_by_its_path_is_not_on_github(layout: Layout, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="owner/repo"):
+        github(layout, Repository("local/calc", str(tmp_path), str(tmp_path)))
+
+
+def test_a_ticket_of_another_repository_cannot_be_claimed(layout: Layout, tmp_path: Path) -> None:
+    bench = EmbeddedBench(layout, tmp_path)
+    with pytest.raises(NotFound):
+        bench.forge().claim(a_task(bench.file_elsewhere()))

@@ -1,0 +1,1 @@
+"""GitHub: issues, comments, labels and pull requests over REST; claims as git refs."""

@@ -1,0 +1,114 @@
+"""What an answer of GitHub's that is no success means: a limit, a passing fault, or one of our errors."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from claude_workers.errors import BadInput, Limited, NoCredentials, NotFound, Refused, Unreachable, WorkersError
+from claude_workers.text import one_line
+
+if TYPE_CHECKING:
+    import httpx
+
+    from claude_workers.access import Access
+
+_SECONDARY = 60.0  # docs.github.com: wait at least a minute when a secondary limit names no time
+_LEAST = 1.0
+
+
+class Invalid(WorkersError):
+    """GitHub understood the request and will not have it (422); `said` is all it said of that."""
+
+    code = "forge"
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message, "")
+        self.said = said
+
+
+def content(response: httpx.Response) -> dict[str, Any]:
+    """Return an answer's JSON object; {} for anything else, such as a page of HTML."""
+    try:
+        found = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def limit(response: httpx.Response) -> float | None:
+    """Return how many seconds GitHub wants us to wait; None when the answer is no limit."""
+    if response.status_code not in {403, 429}:
+        return None
+    after = response.headers.get("Retry-After", "")
+    if after.isdigit():
+        return float(after)
+    if response.headers.get("X-RateLimit-Remaining") == "0":
+        reset = response.headers.get("X-RateLimit-Reset", "")
+        return max(_LEAST, float(reset) - _now(response).timestamp()) if reset.isdigit() else _SECONDARY
+    secondary = "secondary rate limit" in str(content(response).get("message", "")).lower()
+    return _SECONDARY if secondary or response.status_code == 429 else None  # noqa: PLR2004
+
+
+def _now(response: httpx.Response) -> datetime:
+    """Return GitHub's own time: ours may be wrong."""
+    try:
+        moment: datetime = email.utils.parsedate_to_datetime(str(response.headers.get("Date", "")))
+    except ValueError:
+        return datetime.now(UTC)
+    return moment
+
+
+def limited(response: httpx.Response, wait: float) -> Limited:
+    """Return the error of a limit that is not waited for."""
+    until = (datetime.now(UTC) + timedelta(seconds=wait)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = one_line(str(content(response).get("message", "")), 120) or f"status {response.status_code}"
+    return Limited(f"GitHub's limit is reached: {said}", f"again after {until}", until)
+
+
+def passing(response: httpx.Response) -> bool:
+    """Tell whether the same request may well succeed in a moment."""
+    if response.status_code >= 500:  # noqa: PLR2004
+        return True
+    if not response.is_success or response.status_code == 204 or not response.content:  # noqa: PLR2004
+        return False
+    try:
+        response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return True  # half an answer, or a proxy's page
+    return False
+
+
+def of(response: httpx.Response, shown: Access) -> WorkersError:
+    """Return the error that an answer stands for."""
+    said = _said(response)
+    match response.status_code:
+        case 401:
+            return NoCredentials(f"{shown.server} did not accept {shown.shown}: {said}", shown.remedy)
+        case 403:
+            needs = response.headers.get("X-Accepted-GitHub-Permissions")
+            why = f"{said} (needed: {needs})" if needs else said
+            return Refused(f"{shown.server} forbids it to {shown.shown}: {why}", shown.remedy)
+        case 404:
+            return NotFound(f"{response.request.url.path} is not there, or not for {shown.shown}", shown.remedy)
+        case 410:
+            return BadInput(f"{shown.server}: {said}", "issues may be switched off there; use -p PROMPT")
+        case 422:
+            return Invalid(f"{shown.server} refused: {said}", response.text)
+        case status if status >= 500:  # noqa: PLR2004
+            return Unreachable(f"{shown.server} answers {status}: {said}", "try again")
+        case status:
+            return WorkersError(f"{shown.server} answers {status}: {said}", "try again")
+
+
+def _said(response: httpx.Response) -> str:
+    """Return GitHub's message with the details of its errors, on one line."""
+    data = content(response)
+    if not data:
+        return "no JSON" if response.content else "nothing"
+    errors = data.get("errors")
+    details = errors if isinstance(errors, list) else []
+    words = [str(one.get("message") or one.get("code") or "") if isinstance(one, dict) else str(one) for one in details]
+    return one_line(": ".join([str(data.get("message", "")), *[word for word in words if word]]), 200)

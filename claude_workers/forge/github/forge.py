@@ -1,0 +1,195 @@
+"""GitHub as a forge: the seam's verbs for one repository."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from claude_workers import config, files
+from claude_workers.errors import NotFound, Refused, Unreachable
+from claude_workers.forge.github import marks
+from claude_workers.forge.github.claims import OWN, Claims
+from claude_workers.forge.github.faults import Invalid
+from claude_workers.forge.github.issues import Issues, label_names
+from claude_workers.forge.github.pulls import Pulls
+from claude_workers.forge.github.rest import Rest
+from claude_workers.forge.github.reviews import Reviews
+from claude_workers.forge.github.rights import Rights, look
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from claude_workers.access import Origin
+    from claude_workers.model import Change, Claim, Issue, Review, Task
+    from claude_workers.paths import Layout
+
+# What a root remembers of a repository's claims, beside its mirror.
+MEMORY = ".claims.json"
+_COLOUR = "5319e7"
+_MEANING = {"pull-request": "A worker's pull request awaits review"}
+_TRIES = 3
+_OWNERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
+_HELD = ("worker:", "pull-request")
+
+
+class GitHubForge:
+    """Speaks the forge seam for `owner/repo`. Not for use from several threads at once."""
+
+    def __init__(self, layout: Layout, origin: Origin) -> None:
+        self._layout = layout
+        self._origin = origin
+        self._at = f"/repos/{origin.name}"
+        self._claims = Claims(layout, origin)
+
+    @functools.cached_property
+    def _rest(self) -> Rest:
+        return Rest(self._origin.access)
+
+    @functools.cached_property
+    def _issues(self) -> Issues:
+        return Issues(self._rest, self._at, config.load(self._origin.name).approval_label)
+
+    @functools.cached_property
+    def _pulls(self) -> Pulls:
+        return Pulls(self._rest, self._at, self._origin.repository.url)
+
+    def check(self, *, issues: bool) -> None:
+        """Raise what forbids tasks here: archived, no right to push, issues switched off where one is named."""
+        name, access = self._origin.name, self._origin.access
+        try:
+            found = self._rest.get(self._at)
+        except NotFound as error:
+            raise NotFound(f"there is no repository {name}, or not for {access.shown}", error.remedy) from error
+        self._at = f"/repos/{found['full_name']}"  # its name of today: it may have been renamed
+        if found.get("archived") or found.get("disabled"):
+            raise Refused(f"{name} is archived: nothing can be published there", "unarchive it, or name another")
+        if issues and not found.get("has_issues", True):
+            raise Refused(f"{name} has its issues switched off", "switch them on, or say a PROMPT with -p")
+        if not (found.get("permissions") or {}).get("push"):
+            raise Refused(f"{access.shown} may not push to {name}", f"claude-workers doctor --repo {name}")
+
+    def issue(self, number: int, *, vouched: bool = False) -> Issue:
+        """Return an issue with those words that may become a prompt."""
+        return self._issues.read(number, vouched=vouched)
+
+    def waiting(self, label: str) -> list[int]:
+        """Return the open issues with a label that no worker is at, oldest first."""
+        listed = self._rest.pages(f"{self._at}/issues", labels=label, state="open", sort="created", direction="asc")
+        return [
+            int(one["number"]) for one in listed
+            if "pull_request" not in one and not any(name.startswith(_HELD) for name in label_names(one))
+        ]  # fmt: skip
+
+    def claim(self, task: Task) -> None:
+        """Take the issue by creating its claim's ref."""
+        if not task.issue:
+            return
+        known = self._memory()
+        if not known:
+            self._remember(space=OWN)  # before the claim: one that is left behind is to be found again
+        space = self._claims.take(task)
+        if known and known.get("space") != space:
+            self._remember(space=space)
+
+    def release(self, task: Task, *, proposed: bool) -> None:  # noqa: ARG002  a pull request says it by itself
+        """Give the task's claim back."""
+        if task.issue:
+            self._claims.give_back(task)
+
+    def holder(self, number: int) -> Claim | None:
+        """Return who has claimed an issue."""
+        return self._claims.holder(number)
+
+    def free(self, number: int) -> None:
+        """Remove the claim of an issue and the labels of workers, whoever's they are."""
+        self._claims.free(number)
+        at_work = [name for name in label_names(self._issues.raw(number)) if name.startswith("worker:")]
+        self.label(number, remove=tuple(at_work))
+
+    def claims(self) -> list[Claim]:
+        """Return the claims that this root made and the server still has: one conditional call."""
+        known = self._memory()
+        space = str(known.get("space") or OWN)
+        at = f"{self._at}/git/matching-refs/{space.removeprefix('refs/')}/issue-"
+        etag, body = Rest(self._origin.access, hurried=True).unless(str(known.get("etag") or ""), at)
+        refs = known.get("refs") if body is None else [[one["ref"], one["object"]["sha"]] for one in body]
+        refs = refs if isinstance(refs, list) else []
+        if body is not None:
+            self._remember(space=space, etag=etag, refs=refs)
+        found = [self._claims.read(sha, ref) for ref, sha in refs]
+        return [one for one in found if one and one.root == str(self._layout.root)]
+
+    @property
+    def _memory_file(self) -> Path:
+        """What this root last saw of the repository's claims, and which namespace its server lets us use."""
+        name = quote(self._origin.repository.url.removeprefix("https://"), safe="")
+        return self._layout.repositories / f"{name[-200:]}{MEMORY}"
+
+    def _remember(self, **seen: object) -> None:
+        files.make_private(self._layout.repositories)
+        files.write_atomic(self._memory_file, json.dumps({**self._origin.repository.to_json(), **seen}))
+
+    def _memory(self) -> dict[str, Any]:
+        try:
+            return files.read_json(self._memory_file) or {}
+        except ValueError:
+            return {}
+
+    def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
+        """Put labels on an issue, made with a colour where they are missing, and take others off."""
+        at = f"{self._at}/issues/{number}/labels"
+        for name in add:
+            self._make_label(name)
+        if add:
+            self._rest.send("POST", at, {"labels": list(add)})
+        for name in remove:
+            try:
+                self._rest.send("DELETE", f"{at}/{quote(name, safe='')}")
+            except NotFound:
+                continue  # it is not on the issue, which is what was asked for
+
+    def _make_label(self, name: str) -> None:
+        try:
+            self._rest.get(f"{self._at}/labels/{quote(name, safe='')}")
+        except NotFound:
+            meaning = _MEANING.get(name, "A worker of claude-workers is at it")
+            body = {"name": name, "color": _COLOUR, "description": meaning}
+            try:
+                self._rest.send("POST", f"{self._at}/labels", body)
+            except Invalid as error:
+                if "already_exists" not in error.said:
+                    raise
+
+    def comment(self, number: int, body: str, key: str) -> None:
+        """Comment on an issue unless a comment of that key is there."""
+        for left in range(_TRIES - 1, -1, -1):
+            mine = (one for one in self._issues.comments(number) if one.get("author_association") in _OWNERS)
+            if any(marks.has_key(str(one.get("body") or ""), key) for one in mine):
+                return
+            try:
+                self._rest.send("POST", f"{self._at}/issues/{number}/comments", {"body": marks.comment(body, key)})
+            except Unreachable:
+                if not left:
+                    raise  # else the answer may have been lost, not the comment: look again
+            else:
+                return
+
+    def open_change(self, branch: str) -> Change | None:
+        """Return the open pull request of a branch."""
+        found = self._pulls.of(branch)
+        return self._pulls.change(found) if found else None
+
+    def propose(self, change: Change) -> str:
+        """Find or create the branch's pull request."""
+        return self._pulls.propose(change)
+
+    def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:
+        """Return a pull request with what fails on its head and what people who may write said of it."""
+        return Reviews(self._rest, self._at, self._issues.trust).read(self._pulls, number, heard)
+
+    def rights(self) -> Rights:
+        """Return what the token may do and what the rules forbid."""
+        return look(self._rest, self._at)

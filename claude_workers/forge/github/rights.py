@@ -1,0 +1,74 @@
+"""What a token may do on a repository, and what the repository's rules forbid: facts for the doctor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from claude_workers.errors import NotFound, Refused
+
+if TYPE_CHECKING:
+    from claude_workers.forge.github.rest import Rest
+
+WORKER_BRANCH = "w01/issue-1"
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What was seen: `scopes` None for a token whose rights cannot be listed (fine-grained, app)."""
+
+    login: str
+    scopes: list[str] | None
+    roles: dict[str, bool]
+    private: bool
+    archived: bool
+    default_branch: str
+    default_rules: list[str] = field(default_factory=list)
+    worker_rules: list[str] = field(default_factory=list)
+
+
+def look(rest: Rest, at: str) -> Rights:
+    """Look at a repository with the token's eyes; NotFound or Refused where it sees nothing."""
+    scopes, found = rest.scopes(at)
+    default = str(found["default_branch"])
+    return Rights(
+        login=_login(rest),
+        scopes=None if scopes is None else [one.strip() for one in scopes.split(",") if one.strip()],
+        roles=dict(found.get("permissions") or {}),
+        private=bool(found.get("private")),
+        archived=bool(found.get("archived")),
+        default_branch=default,
+        default_rules=[*_rules(rest, at, default), *_protection(rest, at, default)],
+        worker_rules=_rules(rest, at, WORKER_BRANCH),
+    )
+
+
+def _login(rest: Rest) -> str:
+    try:
+        return str(rest.get("/user")["login"])
+    except (NotFound, Refused):
+        return "an app"  # an installation's token belongs to no user
+
+
+def _rules(rest: Rest, at: str, branch: str) -> list[str]:
+    """Return the kinds of rules that rulesets lay on a branch, whether it exists or not."""
+    found: list[dict[str, Any]] = list(rest.pages(f"{at}/rules/branches/{quote(branch, safe='')}"))
+    return [str(one["type"]) for one in found]
+
+
+def _protection(rest: Rest, at: str, branch: str) -> list[str]:
+    """Return what the older branch protection forbids, in the words of rulesets; it covers its branch alone."""
+    data = rest.get(f"{at}/branches/{quote(branch, safe='')}")
+    if not data.get("protected"):
+        return []
+    try:
+        found = rest.get(f"{at}/branches/{quote(branch, safe='')}/protection")
+    except (NotFound, Refused):
+        return ["protected"]  # only an administrator is told how
+    forbids = ["protected"]
+    if not (found.get("allow_force_pushes") or {}).get("enabled"):
+        forbids.append("non_fast_forward")
+    if found.get("required_pull_request_reviews"):
+        forbids.append("pull_request")
+    return forbids
