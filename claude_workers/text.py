@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SHOWN = 160
+_SECRET = 12
 # GitHub shows neither: an HTML comment (one that opens a line hides all to the text's end when it
 # is not closed), and a link's definition that is used as a comment.
 _OPENS, _CLOSES = "<!--", "-->"
@@ -25,6 +30,14 @@ def one_line(text: str, width: int = _SHOWN) -> str:
 def plain(text: str) -> str:
     """Return a text without what would act on a terminal."""
     return "".join(letter for letter in text if letter.isprintable() or letter in _KEPT_CONTROLS)
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with the secrets in it blotted out; what is too short to be one is left."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SECRET:
+            text = text.replace(secret, "[redacted]")
+    return text
 
 
 def visible(text: str) -> str:

@@ -9,6 +9,7 @@ from claude_workers.errors import BadInput
 from claude_workers.model import Repository
 
 if TYPE_CHECKING:
+    from claude_workers.access import Origin
     from claude_workers.forge.github.forge import GitHubForge
     from claude_workers.forge.seam import Forge
     from claude_workers.paths import Layout
@@ -27,19 +28,22 @@ def known(layout: Layout) -> list[Repository]:
     return found
 
 
-def forge_of(layout: Layout, repository: Repository) -> Forge:
-    """Return the forge where a repository's issues live; its libraries are loaded only here."""
+def forge_of(layout: Layout, repository: Repository, origin: Origin | None = None) -> Forge:
+    """Return the forge where a repository's issues live; its libraries are loaded only here.
+
+    `origin` is the repository with its access, where the caller has found it already.
+    """
     if repository.path is None:
-        return github(layout, repository)
+        return github(layout, repository, origin)
     from claude_workers.forge.embedded import EmbeddedForge  # noqa: PLC0415
 
     return EmbeddedForge(layout, repository)
 
 
-def github(layout: Layout, repository: Repository) -> GitHubForge:
+def github(layout: Layout, repository: Repository, origin: Origin | None = None) -> GitHubForge:
     """Return GitHub's view of a repository that is there; BadInput for one that is named by path."""
     if repository.path is not None:
         raise BadInput(f"{repository.path} is not on GitHub", "name it as owner/repo")
     from claude_workers.forge.github.forge import GitHubForge  # noqa: PLC0415
 
-    return GitHubForge(layout, access.origin(repository))
+    return GitHubForge(layout, origin or access.origin(repository))

@@ -115,9 +115,8 @@ def _order(past: _Past, repo: str, review: Review) -> Order:
 
 
 def _subject(review: Review) -> str:
-    parts = [f"{len(review.failing)} failing checks"] if review.failing else []
-    parts += [f"{len(review.remarks)} remarks"] if review.remarks else []
-    return ", ".join(parts)
+    counts = ((len(review.failing), "failing check"), (len(review.remarks), "remark"))
+    return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count)
 
 
 def _files(review: Review) -> dict[str, str]:

@@ -73,13 +73,16 @@ def make_receipt(run: Run) -> Receipt:
 
 
 def _tell(run: Run, made: Receipt) -> None:
-    """Comment under the issue and set its labels, as people expect to see them."""
+    """Comment where people look, under the issue or a change taken up again, and set the issue's labels."""
     number = run.task.issue
-    if not number:
+    place = run.task.options.get("follows") or number
+    if not isinstance(place, int):
         return
     told = made.answer if made.outcome == "answered" else ""
     body = "\n\n".join(part for part in (told.strip(), headline(made), receipt_text(run.progress)) if part)
-    run.forge.comment(number, body, key=f"receipt:{made.task_id}")
+    run.forge.comment(place, run.publishable(body), key=f"receipt:{made.task_id}")
+    if not number:
+        return
     worker = str(run.task.options.get("label") or f"worker:{run.task.worker}")
     if made.outcome == "pull_request":
         run.forge.label(number, add=("pull-request",), remove=(worker,))

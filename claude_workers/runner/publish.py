@@ -40,7 +40,7 @@ def _change(run: Run) -> Change:
         head=run.progress.head,
         task_id=run.task.task_id,
         worker=run.task.worker,
-        title=title,
-        body=f"{fixes}{run.progress.answer.strip()}\n\n{receipt_text(run.progress)}",
+        title=run.publishable(title),
+        body=run.publishable(f"{fixes}{run.progress.answer.strip()}\n\n{receipt_text(run.progress)}"),
         draft=unverified,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from claude_workers import access, clock, config, credentials, files
 from claude_workers.agent import stream
 from claude_workers.home import tasks
+from claude_workers.text import redacted
 from claude_workers.workspace import store, upstream
 from claude_workers.workspace.clone import Cargo
 
@@ -81,6 +82,13 @@ class Run:
     def origin(self) -> access.Origin:
         """The repository with its access, found anew each time: tokens are renewed while agents work."""
         return access.origin(self.repository)
+
+    def publishable(self, text: str) -> str:
+        """Return a text that the world may read: without the secrets that the agent was given."""
+        given = {**self.secrets, **credentials.env_file(self.settings.env_file)}
+        given.pop(credentials.BASE_URL, None)
+        own = [access.agent_token(self.repository)] if self.holds_token else []
+        return redacted(text, [*given.values(), *own])
 
     @property
     def holds_token(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from claude_workers import config, files
-from claude_workers.errors import NotFound, Refused, Unreachable
+from claude_workers.errors import NoCredentials, NotFound, Refused, Unreachable
 from claude_workers.forge.github import marks
 from claude_workers.forge.github.claims import OWN, Claims
 from claude_workers.forge.github.faults import Invalid
@@ -59,6 +59,8 @@ class GitHubForge:
     def check(self, *, issues: bool) -> None:
         """Raise what forbids tasks here: archived, no right to push, issues switched off where one is named."""
         name, access = self._origin.name, self._origin.access
+        if not access.token:
+            raise NoCredentials(f"there is no token for {access.server}", access.remedy)
         try:
             found = self._rest.get(self._at)
         except NotFound as error:
@@ -144,7 +146,7 @@ class GitHubForge:
         for name in add:
             self._make_label(name)
         if add:
-            self._rest.send("POST", at, {"labels": list(add)})
+            self._rest.send("POST", at, {"labels": list(add)}, again=True)
         for name in remove:
             try:
                 self._rest.send("DELETE", f"{at}/{quote(name, safe='')}")
@@ -158,7 +160,7 @@ class GitHubForge:
             meaning = _MEANING.get(name, "A worker of claude-workers is at it")
             body = {"name": name, "color": _COLOUR, "description": meaning}
             try:
-                self._rest.send("POST", f"{self._at}/labels", body)
+                self._rest.send("POST", f"{self._at}/labels", body, again=True)
             except Invalid as error:
                 if "already_exists" not in error.said:
                     raise

@@ -95,7 +95,7 @@ class Issues:
         return kept, left_out
 
     def _remedy(self) -> str:
-        label = f"label it {self._approval}" if self._approval else "set approval_label and label it so"
+        label = f"label it {self._approval}" if self._approval else "set approval_label in config.toml and label it so"
         return f"read it, then {label}, or vouch for its author with --trust-author"
 
 

@@ -5,10 +5,12 @@ Headers, limits and redirects as docs.github.com/rest describes them (API versio
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import time
 import weakref
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,7 +21,7 @@ from claude_workers.errors import Unreachable, WorkersError
 from claude_workers.forge.github import faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from claude_workers.access import Access
 
@@ -32,9 +34,25 @@ _PAUSE = 0.5
 PATIENCE = 60.0
 _REDIRECTS = 3
 _MOVED = frozenset({301, 302, 307, 308})
-_REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _PAGES = 100
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One request; `again` tells that doing it twice is doing it once."""
+
+    method: str
+    path: str
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent once more when nobody knows what became of it."""
+        return self.again or self.method != "POST"
 
 
 class Rest:
@@ -59,32 +77,33 @@ class Rest:
 
     def get(self, path: str, **query: str | int) -> Any:  # noqa: ANN401
         """Return what stands at a path."""
-        return self._body(self.ask("GET", path, query=query))
+        return self._body(self._ask(_Request("GET", path, query)))
 
     def pages(self, path: str, key: str = "", **query: str | int) -> Iterator[Any]:
         """Yield the items of a list, page by page as `Link` leads; `key` names it inside an object."""
-        response = self.ask("GET", path, query={"per_page": 100, **query})
+        response = self._ask(_Request("GET", path, {"per_page": 100, **query}))
         for _ in range(_PAGES):
             body = self._body(response)
             yield from body[key] if key else body
             following = response.links.get("next", {}).get("url")
             if not following:
                 return
-            response = self.ask("GET", self._own(following))
+            response = self._ask(_Request("GET", self._own(following)))
         raise WorkersError(f"{urlsplit(path).path} has more than {_PAGES} pages", "ask for less")
 
-    def send(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401
+    def send(self, method: str, path: str, body: Any = None, *, again: bool = False) -> Any:  # noqa: ANN401
         """Change something and return the answer's body, None for an empty one.
 
-        Unreachable from a POST says that nobody knows whether it was done: look before repeating.
+        Unreachable from a POST says that nobody knows whether it was done: look before repeating;
+        `again` tells that doing it twice is doing it once.
         """
-        response = self.ask(method, path, body=body)
+        response = self._ask(_Request(method, path, body=body, again=again))
         return self._body(response) if response.content else None
 
     def graph(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the data of a GraphQL query, which reads and so may be repeated."""
         url = f"{self._api.removesuffix('/v3')}/graphql"
-        response = self._tried("POST", url, {}, {"query": query, "variables": variables}, {})
+        response = self._tried(_Request("POST", url, body={"query": query, "variables": variables}, again=True))
         found = faults.content(response)
         if not response.is_success or found.get("errors") or not isinstance(found.get("data"), dict):
             raise faults.of(response, self._access)
@@ -93,19 +112,19 @@ class Rest:
 
     def unless(self, etag: str, path: str, **query: str | int) -> tuple[str, Any]:
         """Return the ETag and body of what changed since `etag`; the body is None when nothing did."""
-        response = self.ask("GET", path, query=query, headers={"If-None-Match": etag} if etag else {})
+        response = self._ask(_Request("GET", path, query, headers={"If-None-Match": etag} if etag else {}))
         if response.status_code == httpx.codes.NOT_MODIFIED:
             return etag, None
         return response.headers.get("ETag", ""), self._body(response)
 
     def scopes(self, path: str) -> tuple[str | None, Any]:
         """Return what a classic token may do, None for other kinds of token, and what stands at a path."""
-        response = self.ask("GET", path)
+        response = self._ask(_Request("GET", path))
         return response.headers.get("X-OAuth-Scopes"), self._body(response)
 
     def download(self, path: str, most: int) -> bytes:
         """Return the last `most` bytes of a file that the API redirects to, asked for without our token."""
-        response = self._tried("GET", self._api + path, {}, None, {})
+        response = self._tried(_Request("GET", path))
         target = response.headers.get("Location")
         if response.status_code not in _MOVED or not target:
             raise faults.of(response, self._access)
@@ -120,23 +139,15 @@ class Rest:
             raise Unreachable(f"the file behind {path}: {error}", "try again") from error
         return end
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, str | int] | None = None,
-        body: object = None,
-        headers: dict[str, str] | None = None,
-    ) -> httpx.Response:
+    def _ask(self, asked: _Request) -> httpx.Response:
         """Return a successful answer (or 304), led on by redirects within the API."""
-        url = self._api + path
         for _ in range(_REDIRECTS):
-            response = self._tried(method, url, query or {}, body, headers or {})
+            response = self._tried(asked)
             if response.status_code not in _MOVED:
                 break
             # A renamed repository: the method stays, and our token stays at this address.
-            url, query = self._api + self._own(response.headers.get("Location", "")), {}
+            path = self._own(response.headers.get("Location", ""))
+            asked = dataclasses.replace(asked, path=path, query={})
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
             return response
         raise faults.of(response, self._access)
@@ -146,9 +157,7 @@ class Rest:
             raise WorkersError(f"{self._api} leads to another address: {url[:80]!r}", "check GITHUB_API_URL")
         return url.removeprefix(self._api)
 
-    def _tried(
-        self, method: str, url: str, query: dict[str, str | int], body: object, headers: dict[str, str]
-    ) -> httpx.Response:
+    def _tried(self, asked: _Request) -> httpx.Response:
         """Return an answer that is no passing fault: those are waited for, as long as it is safe."""
         fault: WorkersError = Unreachable(f"{self._api} does not answer", "try again")
         patience = self._patience
@@ -156,10 +165,10 @@ class Rest:
             if attempt:
                 time.sleep(_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.0))  # noqa: S311
             try:
-                response = self._client.request(method, url, params=query or None, json=body, headers=headers)
+                response = self._sent(asked)
             except httpx.TransportError as error:
                 fault = Unreachable(f"{self._api} does not answer: {str(error) or type(error).__name__}", "try again")
-                if method not in _REPEATABLE and not isinstance(error, _NEVER_SENT):
+                if not asked.repeatable and not isinstance(error, _NEVER_SENT):
                     raise fault from error
                 continue
             wait = faults.limit(response)
@@ -173,9 +182,15 @@ class Rest:
             if not faults.passing(response):
                 return response
             fault = faults.of(response, self._access)
-            if method not in _REPEATABLE:
+            if not asked.repeatable:
                 raise fault
         raise fault
+
+    def _sent(self, asked: _Request) -> httpx.Response:
+        url = asked.path if asked.path.startswith("http") else self._api + asked.path
+        return self._client.request(
+            asked.method, url, params=asked.query or None, json=asked.body, headers=asked.headers
+        )
 
     def _body(self, response: httpx.Response) -> Any:  # noqa: ANN401
         try:
