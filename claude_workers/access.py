@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ API_VARIABLE, SERVER_VARIABLE = "GITHUB_API_URL", "GITHUB_SERVER_URL"
 TOKENS = ("GH_TOKEN", "GITHUB_TOKEN")
 SET_KEYS = frozenset({"forge_token", "agent_token"})
 _COMMAND_LIMIT = 30.0
+_ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?")
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,11 @@ def api(at: str) -> str:
 
 
 def _address(variable: str, text: str) -> str:
-    parts = urlsplit(text)
-    plain = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    if not (parts.scheme == "https" or plain) or not parts.hostname or parts.username or parts.query:
-        raise BadInput(f"{variable} is no https address: {text[:80]!r}", "write one such as https://github.example.com")
+    found = _ADDRESS.fullmatch(text)
+    plain = found is not None and found[1] == "http" and found[2] in {"127.0.0.1", "localhost", "[::1]"}
+    if found is None or not (found[1] == "https" or plain) or int(found[3] or 0) >= 1 << 16:
+        # It is not shown: it may hold a password.
+        raise BadInput(f"{variable} is no https address", "write one such as https://github.example.com")
     return text.rstrip("/")
 
 
@@ -156,11 +159,12 @@ def _token(settings: config.Settings, at: str) -> tuple[str, str]:
         return references.resolved(reference, f"credential set {settings.credential_set}")
     for name in TOKENS:
         if os.environ.get(name):
-            return os.environ[name], f"${name}"
+            return references.checked(os.environ[name], f"${name}"), f"${name}"
     stored = credentials.read_env(paths.config_dir() / "credentials.env")
     for name in TOKENS:
         if stored.get(name):
-            return stored[name], f"credentials.env ({name})"
+            where = f"credentials.env ({name})"
+            return references.checked(stored[name], where), where
     return _of_gh(at)
 
 
@@ -171,8 +175,9 @@ def _of_gh(at: str) -> tuple[str, str]:
         return "", ""
     argv = [program, "auth", "token", "--hostname", str(urlsplit(at).netloc)]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_COMMAND_LIMIT)
+        done = subprocess.run(argv, capture_output=True, check=False, timeout=_COMMAND_LIMIT)
     except (OSError, subprocess.TimeoutExpired):
         return "", ""  # it is one place among several where a token may be
-    token = done.stdout.strip()
-    return (token, "gh auth token") if done.returncode == 0 and token else ("", "")
+    token = done.stdout.decode("utf-8", "replace").strip()
+    found = done.returncode == 0 and token
+    return (references.checked(token, "gh auth token"), "gh auth token") if found else ("", "")

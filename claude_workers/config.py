@@ -69,7 +69,7 @@ class Settings:
     ssh_key: str | None = _key(None, "private key file for git over SSH; unset: HTTPS with the token")
     ssh_url: str | None = _key(None, "git's address with ssh_key; unset: ssh://git@SERVER/OWNER/REPO.git")
     submodules: tuple[str, ...] = _key((), "submodules the runner fetches with its access: owner/repo")
-    follow_rounds: int = _key(3, "how often failing checks and reviews of a change go back to its agent")
+    follow_rounds: int = _key(3, "how often failing checks and reviews of a change go back to its agent", kind="int")
     origins: dict[str, str] = field(default_factory=dict)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from typing import IO, TYPE_CHECKING
 
@@ -97,26 +98,40 @@ def run(
     helper = (f"credential.{access.server}.helper={_HELPER}",) if access and access.token else ()
     options = [word for option in (*_OPTIONS, *helper) for word in ("-c", option)]
     place = ["--git-dir", str(at)] if at else []
+    status, printed, said = _ended(["git", *options, *place, *arguments], stdin, environment(access), timeout)
+    if status is None:
+        late = f"git {arguments[0]} took longer than {timeout:.0f} s"
+        raise Unreachable(late, "try again") if access and access.server else GitFailed(late)
+    if status not in (0, accept):
+        if access and access.server:
+            _check_server(access, said.decode("utf-8", "replace"))
+        raise GitFailed(f"git {arguments[0]}: {_said(said)}", status=status)
+    return printed
+
+
+def _ended(
+    argv: list[str], stdin: IO[bytes] | int, env: dict[str, str], timeout: float
+) -> tuple[int | None, bytes, bytes]:
+    """Run git to its end and return its status and what it said; no status when it took too long.
+
+    Its helpers end with it: they hold the token in their environment.
+    """
     try:
-        done = subprocess.run(
-            ["git", *options, *place, *arguments],
-            stdin=stdin,
-            capture_output=True,
-            check=False,
-            timeout=timeout,
-            env=environment(access),
-            cwd="/",
+        popen = subprocess.Popen(
+            argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd="/", process_group=0
         )
     except FileNotFoundError as error:
         raise Refused("git is not on PATH", "install it: apt-get install git") from error
-    except subprocess.TimeoutExpired as error:
-        late = f"git {arguments[0]} took longer than {timeout:.0f} s"
-        raise (Unreachable(late, "try again") if access and access.server else GitFailed(late)) from error
-    if done.returncode not in (0, accept):
-        if access and access.server:
-            _check_server(access, done.stderr.decode("utf-8", "replace"))
-        raise GitFailed(f"git {arguments[0]}: {_said(done.stderr)}", status=done.returncode)
-    return done.stdout
+    with popen:
+        try:
+            printed, said = popen.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(popen.pid, signal.SIGKILL)
+            return None, b"", b""
+        except BaseException:
+            os.killpg(popen.pid, signal.SIGKILL)
+            raise
+    return popen.returncode, printed, said
 
 
 def _check_server(access: Access, said: str) -> None:

@@ -13,7 +13,9 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _OWNER_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _URL = re.compile(r"(?:https?://[^/\s]+/|ssh://git@[^/\s]+/|git@[^/:\s]+:)([^/\s]+/[^/\s]+?)(?:\.git)?/?")
 _ISSUE_URL = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/issues/(\d+)(?:[#?]\S*)?")
-_CHANGE_URL = re.compile(r"https?://[^/\s]+/[^/\s]+/[^/\s]+/pull/(\d+)(?:[/#?]\S*)?")
+_CHANGE_URL = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/pull/(\d+)(?:[/#?]\S*)?")
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_URL_HOST = re.compile(r"(?:(?:https?|ssh)://(?:[^/@\s]*@)?(\[[0-9A-Fa-f:.]+\]|[^/:@\s]+)|git@([^/:@\s]+):)")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 
 
@@ -74,22 +76,22 @@ def issue_number(text: str) -> int:
 def change_number(text: str) -> int:
     """Return the number in `7`, `#7` or a pull request's URL."""
     found = _CHANGE_URL.fullmatch(text)
-    try:
-        return issue_number(found[1] if found else text)
-    except BadInput as error:
-        raise BadInput(f"{shown(text)} is not a pull request", "write its number, such as 7, or its URL") from error
+    digits = found[2] if found else text.removeprefix("#")
+    if not _NUMBER.fullmatch(digits):
+        raise BadInput(f"{shown(text)} is not a pull request", "write its number, such as 7, or its URL")
+    return int(digits)
 
 
-def issue_repository(text: str) -> str | None:
-    """Return `owner/repo` of an issue's URL; None for a mere number."""
-    found = _ISSUE_URL.fullmatch(text)
-    return found[1] if found else None
+def repository_in(text: str) -> str | None:
+    """Return `owner/repo` of an issue's or a pull request's URL; None for a mere number."""
+    found = _ISSUE_URL.fullmatch(text) or _CHANGE_URL.fullmatch(text)
+    return owner_repo(found[1]) if found else None
 
 
 def host_of(text: str) -> str | None:
-    """Return the host that a repository's URL names; None for owner/repo."""
-    found = re.match(r"(?:https?://|ssh://git@|git@)([^/:\s]+(?::\d+(?=/))?)", text)
-    return found[1].lower() if found else None
+    """Return the host, without user and port, that a repository's or issue's URL names; None for owner/repo."""
+    found = _URL_HOST.match(text)
+    return (found[1] or found[2]).lower() if found else None
 
 
 def branch_name(text: str) -> str:

@@ -23,33 +23,43 @@ def resolved(reference: object, what: str) -> tuple[str, str]:
     kind, value = next(iter(reference.items()))
     if not isinstance(value, str) or not value:
         raise BadInput(f"{what}: {kind} is not a text", f'write {{ {kind} = "..." }}')
-    found = {"env": _from_environment, "file": _from_file, "command": _from_command}[kind](value, what).strip()
-    if not found or not found.isprintable() or " " in found:
-        raise NoCredentials(f"{what}: {kind} {value!r} holds no token", "look at what it names")
-    return found, f"{what} ({kind} {value})"
+    found = {"env": _from_environment, "file": _from_file, "command": _from_command}[kind](value, what)
+    where = f"{what} ({kind})" if kind == "env" else f"{what} ({kind} {value})"
+    return checked(found, where), where
+
+
+def checked(text: str, where: str) -> str:
+    """Return a secret without the blanks round it; NoCredentials for what is none. It is never shown."""
+    found = text.strip()
+    if not found or not found.isascii() or not found.isprintable() or " " in found:
+        raise NoCredentials(f"{where} holds no token", "look at what it names")
+    return found
 
 
 def _from_environment(name: str, what: str) -> str:
+    # The name is not shown: a token written in its place by mistake would be.
     if name not in os.environ:
-        raise NoCredentials(f"{what}: ${name} is not set", f"export {name}")
+        raise NoCredentials(f"{what}: the environment variable it names is not set", "export it")
     return os.environ[name]
 
 
 def _from_file(name: str, what: str) -> str:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoCredentials(f"{what}: {name} cannot be read", "look at the file") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise NoCredentials(f"{what}: {name!r} cannot be read", "look at the file") from error
 
 
 def _from_command(command: str, what: str) -> str:
+    argv = ["sh", "-c", command]
     try:
         done = subprocess.run(
-            ["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            timeout=_COMMAND_LIMIT,
+            argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_COMMAND_LIMIT
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise NoCredentials(f"{what}: the command took longer than {_COMMAND_LIMIT:.0f} s", "run it by hand") from error
+    except ValueError as error:
+        raise BadInput(f"{what}: the command is no text", "mend it in config.toml") from error
     if done.returncode != 0:
         raise NoCredentials(f"{what}: the command ended with exit {done.returncode}", "run it by hand")
-    return done.stdout
+    return done.stdout.decode("utf-8", "replace")

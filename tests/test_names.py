@@ -197,6 +197,90 @@ def test_what_is_no_issue_is_refused(text: str) -> None:
         names.issue_number(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "repository"),
+    [
+        ("https://github.com/owner/repo/issues/42", "owner/repo"),
+        ("http://127.0.0.1:8080/owner/re.po-x_y/issues/42", "owner/re.po-x_y"),
+        ("https://ghe.example.org/owner/repo/issues/42?x=1#issuecomment-7", "owner/repo"),
+        *((text, None) for text in ("", "42", "#42", "owner/repo", "owner/repo#42", "/owner/repo/issues/42")),
+        *((f"https://github.com/{path}", None) for path in ("o/r", "o/r/issues", "r/issues/4", "a/b/c/issues/4")),
+        ("https://github.com/o/r/pull/42", "o/r"),
+        ("ftp://github.com/owner/repo/issues/42", None),
+        ("https://github.com/owner/repo/issues/42/x", None),
+        ("https://github.com/owner/re po/issues/42", None),
+        ("https://github.com/owner/repo/issues/42\n", None),
+    ],
+)
+def test_an_issue_s_or_change_s_url_names_its_repository_and_a_number_none(text: str, repository: str | None) -> None:
+    assert names.repository_in(text) == repository
+
+
+@pytest.mark.parametrize(
+    "text", ["7", "#7", *(f"https://github.com/o/r/pull/7{end}" for end in ("", "/", "/files", "#x", "?x=1"))]
+)
+def test_a_pull_request_is_its_number_or_its_url(text: str) -> None:
+    assert names.change_number(text) == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "#",
+        "0",
+        "-7",
+        "7.0",
+        " 7",
+        "7\n",
+        "٤",
+        "1000000000",
+        "9" * 5000,
+        "o/r#7",
+        "o/r/pull/7",
+        *(
+            f"https://github.com/{path}"
+            for path in (
+                "o/r/pull/",
+                "o/r/pull/0",
+                "o/r/pull/٤",
+                "o/r/pull/7x",
+                "r/pull/7",
+                "o/r/pulls/7",
+                "o/r/issues/7",
+            )
+        ),
+        "https://github.com/o/r/issues/7",
+        "ftp://github.com/o/r/pull/7",
+    ],
+)
+def test_what_is_no_pull_request_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="is not a pull request") as caught:
+        names.change_number(text)
+    assert caught.value.remedy
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("https://github.com/owner/repo", "github.com"),
+        ("https://GitHub.com/owner/repo.git", "github.com"),
+        ("http://127.0.0.1:8080/owner/repo", "127.0.0.1"),
+        ("https://ghe.example.org:8443/owner/repo/", "ghe.example.org"),
+        ("git@github.com:owner/repo.git", "github.com"),
+        ("ssh://git@github.com/owner/repo.git", "github.com"),
+        ("ssh://git@ghe.example.org:2222/owner/repo.git", "ghe.example.org"),
+        *(
+            (text, None)
+            for text in ("", "owner/repo", "./repo", "github.com/owner/repo", "ftp://github.com/o/r", "https://")
+        ),
+    ],
+)
+def test_a_repository_s_url_names_its_host_and_a_name_none(text: str, host: str | None) -> None:
+    assert names.host_of(text) == host
+
+
 @pytest.mark.parametrize("text", ["main", "w01/issue-42", "release/1.2", "a", "a_b", "x" * 200])
 def test_a_branch_name_is_returned_as_it_was_typed(text: str) -> None:
     assert names.branch_name(text) == text

@@ -9,7 +9,7 @@ import click
 from claude_workers import names
 from claude_workers.cli import stdin
 from claude_workers.cli.common import Call, print_json
-from claude_workers.cli.params import Duration
+from claude_workers.cli.params import Duration, issue_of
 from claude_workers.errors import BadInput
 
 
@@ -68,13 +68,6 @@ def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ..
         ctx.exit(watch_workers(call, (worker,)))
 
 
-def _same_repository(repo: str, issue: str) -> None:
-    """Raise BadInput when an issue's URL is of another repository than the one that is named."""
-    named = names.issue_repository(issue)
-    if named and (names.is_path(repo) or named.lower() != names.owner_repo(repo).lower()):
-        raise BadInput(f"the issue is of {named}, not of {repo}", f"dispatch it as {named}")
-
-
 def _words(repo: str, words: tuple[str, ...], prompt: str | None) -> tuple[int | None, str | None]:
     """Return the issue and the prompt of a call's free words."""
     if prompt is not None and not prompt.strip():
@@ -82,8 +75,7 @@ def _words(repo: str, words: tuple[str, ...], prompt: str | None) -> tuple[int |
     rest = list(words)
     issue = None
     if rest and rest[0] != "-":
-        _same_repository(repo, rest[0])
-        issue = names.issue_number(rest.pop(0))
+        issue = issue_of(repo, rest.pop(0))
     if rest and prompt is not None:
         raise BadInput("two prompts were given", "give it as a word or with -p")
     if len(rest) > 1:

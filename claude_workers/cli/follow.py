@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claude_workers import names
-from claude_workers.cli.params import Duration
+from claude_workers.cli.params import Duration, change_of
 
 if TYPE_CHECKING:
     from claude_workers.cli.common import Call
@@ -31,7 +30,7 @@ def follow(ctx: click.Context, /, repo: str, number: str, interval: float, *, on
     """
     call: Call = ctx.obj
     before = None
-    for found in call.fleet.follow(repo, names.change_number(number), interval=interval):
+    for found in call.fleet.follow(repo, change_of(repo, number), interval=interval):
         if call.json:
             click.echo(json.dumps(found.to_json()))
         elif found != before:

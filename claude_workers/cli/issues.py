@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from claude_workers import names
 from claude_workers.cli.common import Call, print_json
-from claude_workers.cli.params import Duration
+from claude_workers.cli.params import Duration, issue_of
 from claude_workers.errors import BadInput
 
 
@@ -32,7 +31,7 @@ def assign(ctx: click.Context, /, repo: str, issues: tuple[str, ...], label: str
     call: Call = ctx.obj
     if bool(issues) == bool(label):
         raise BadInput("say which issues", "name them, or --label LABEL")
-    numbers = [names.issue_number(one) for one in issues]
+    numbers = [issue_of(repo, one) for one in issues]
     given["budget_usd"] = given.pop("budget")
     made = []
     for one in call.fleet.assign(repo, numbers, label=label, **given):
@@ -63,7 +62,7 @@ def release(call: Call, repo: str, issue: str, *, force: bool) -> None:
     \b
     claude-workers release owner/repo 42
     """
-    held = call.fleet.release(repo, names.issue_number(issue), force=force)
+    held = call.fleet.release(repo, issue_of(repo, issue), force=force)
     if call.json:
         print_json({"claim": held.to_json() if held else None})
     elif held:

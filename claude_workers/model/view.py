@@ -59,7 +59,10 @@ class LogEvent(Record):
 
 @dataclass(frozen=True)
 class Orphan(Record):
-    """An issue that a worker of this root holds without being at it; `state` is the worker's, or `gone`."""
+    """An issue that a worker of this root holds without being at it.
+
+    `state`: the worker is idle, crashed at it, elsewhere (at another issue) or gone.
+    """
 
     repo: str
     issue: int

@@ -135,8 +135,8 @@ def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
             files.write_atomic(files.make_private(folder / HANDED) / name, text)
         if ready.issue:
             files.write_atomic(folder / "issue.json", files.to_text(ready.issue.to_json()))
+        undo.callback(ready.forge.release, task, proposed=False)  # also when only the claim's answer was lost
         ready.forge.claim(task)
-        undo.callback(ready.forge.release, task, proposed=False)
         if task.issue:
             ready.forge.label(task.issue, add=(label,))
             undo.callback(ready.forge.label, task.issue, remove=(label,))

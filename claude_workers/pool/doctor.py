@@ -19,6 +19,7 @@ from claude_workers.model import Record
 from claude_workers.pool import preflight
 from claude_workers.pool.rights import judge
 from claude_workers.process.spawn import scope_prefix
+from claude_workers.workspace import upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,16 +60,22 @@ def examine(layout: Layout) -> Iterator[Finding]:
 def examine_repository(layout: Layout, repo: str) -> Iterator[Finding]:
     """Look at a repository on GitHub as the runner would meet it; nothing is changed there."""
     repository = preflight.repository_of(layout, repo)
-    forge = github(layout, repository)
-    shown = access.origin(repository).access
+    origin = access.origin(repository)
+    forge, shown = github(layout, repository, origin), origin.access
     try:
         rights = forge.rights()
     except WorkersError as error:
         yield Finding("token", "failed", error.message, error.remedy)
         return
     yield Finding("token", "ok", f"{shown.shown} is {rights.login}'s")
+    yield _checked("push", lambda: _pushable(origin))
     for what, state, said, remedy in judge(rights):
         yield Finding(what, state, said, remedy)
+
+
+def _pushable(origin: access.Origin) -> str:
+    upstream.try_push(origin)
+    return f"git may push to {origin.name}"
 
 
 def _checked(what: str, look: Callable[[], str]) -> Finding:

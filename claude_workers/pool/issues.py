@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from claude_workers.errors import Busy, NoCredentials, WorkerBusy, WorkersError
+from claude_workers.errors import Busy, NoCredentials, Unreachable, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
 from claude_workers.home import tasks
 from claude_workers.home.home import every
@@ -50,7 +50,7 @@ def _given(layout: Layout, idle: list[str], order: Order) -> Assigned | None:
         except WorkerBusy:
             idle.pop(0)  # somebody else was quicker to use this worker
             continue
-        except NoCredentials:
+        except (NoCredentials, Unreachable):
             raise  # the next issue would meet the same
         except WorkersError as error:
             return Assigned(number, code=error.code, reason=error.message)

@@ -46,6 +46,6 @@ def _state(layout: Layout, claim: Claim) -> str:
     if not home.path.is_dir():
         return "gone"
     state = tasks.state(home)
-    if state.name in {"unknown", "crashed"}:
-        return state.name if state.name == "crashed" else ""
-    return "" if state.task and state.task.task_id == claim.task_id else state.name
+    if state.task and state.task.task_id == claim.task_id:
+        return "crashed" if state.name == "crashed" else ""
+    return "" if state.name == "unknown" else "idle" if state.task is None else "elsewhere"

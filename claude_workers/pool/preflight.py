@@ -87,7 +87,7 @@ def repository_of(layout: Layout, text: str) -> Repository:
     if is_path(text):
         return upstream.local(text, layout)
     name, server, named = owner_repo(text), access.server(), host_of(text)
-    if named and named not in {host_of(server), str(host_of(server)).partition(":")[0]}:
+    if named and named != host_of(server):
         raise BadInput(
             f"{name} is on {named}, not on {server}", f"export {access.SERVER_VARIABLE}=https://{named}, or clone it"
         )

@@ -20,10 +20,16 @@ _GUIDE = "docs/github.md tells how"
 def judge(rights: Rights) -> Iterator[Judged]:
     """Yield what, state (ok, warning, failed), text and remedy of everything that can be told."""
     yield from _scopes(rights)
+    yield from _lacking(rights)
     yield _role(rights)
     yield _archived(rights)
     yield from _default(rights)
     yield _workers(rights)
+
+
+def _lacking(rights: Rights) -> Iterator[Judged]:
+    if rights.lacking:
+        yield ("rights", "failed", f"too few: {', '.join(rights.lacking)} missing", f"give the token these; {_GUIDE}")
 
 
 def _scopes(rights: Rights) -> Iterator[Judged]:

@@ -7,6 +7,7 @@ may name their objects. Every worker of the repository may read it.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,17 @@ def look(origin: Origin) -> Remote:
         elif name.startswith("refs/heads/"):
             branches[name.removeprefix("refs/heads/")] = value
     return Remote(head, branches)
+
+
+def try_push(origin: Origin) -> None:
+    """Raise what would stop a push to an upstream; nothing is changed there, for git stops before it sends."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, nobody = Path(folder), ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
+        git.run("init", "--quiet", "--bare", folder)
+        tree = git.text("hash-object", "-t", "tree", "-w", "--stdin", at=place)
+        commit = git.text(*nobody, "commit-tree", "-m", "nothing", tree, at=place)
+        words = ("push", "--dry-run", "--quiet", origin.url, f"{commit}:refs/heads/claude-workers-is-only-asking")
+        git.run(*words, at=place, access=origin.access, timeout=_LOOK)
 
 
 def base_branch(repository: Repository, remote: Remote, wanted: str | None) -> str:

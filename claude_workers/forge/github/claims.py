@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import tempfile
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from claude_workers import files, git
-from claude_workers.errors import IssueTaken, Refused
+from claude_workers.errors import IssueTaken, Refused, Unreachable
 from claude_workers.git import GitFailed
 from claude_workers.lock import locked
 from claude_workers.model import Claim
+from claude_workers.text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from claude_workers.paths import Layout
 
 OWN, BRANCHES = "refs/claude-workers/claims", "refs/heads/claude-workers/claims"
+_REF = re.compile(r"/issue-([1-9][0-9]{0,8})\Z")
 _TRIES = 5
 _LIMIT = 120.0
 _LOCK_WAIT = 60.0
@@ -52,35 +55,42 @@ class Claims:
 
         IssueTaken when another task has it, Refused when the server takes no claim.
         """
-        sha = self._object(task)
-        spaces = [OWN, BRANCHES]
+        sha, spaces = self._object(task), [OWN, BRANCHES]
         for _ in range(_TRIES):
-            ref = f"{spaces[0]}/issue-{task.issue}"
+            held = self.holder(int(task.issue or 0))
+            if held and held.task_id != task.task_id:
+                raise _taken(held)
+            if held:
+                return held.ref.rpartition("/")[0]
             try:
-                self._push(f"--force-with-lease={ref}:", f"{sha}:{ref}")
+                self._push(
+                    f"--force-with-lease={spaces[0]}/issue-{task.issue}:", f"{sha}:{spaces[0]}/issue-{task.issue}"
+                )
+            except Unreachable:
+                if self._mine(task) is None:  # else the answer was lost, not the claim
+                    raise
             except GitFailed as error:
-                held = self.holder(int(task.issue or 0))
-                if held and held.task_id != task.task_id:
-                    raise _taken(held) from error
-                if held:
-                    return held.ref.rpartition("/")[0]
                 if any(one in error.message for one in _RACED):
-                    continue  # it was given back in between
-                if len(spaces) == 1:
+                    continue  # the next look says by whom
+                if self._mine(task) is None and len(spaces) == 1:
                     raise Refused(
                         f"{self._origin.name} takes no claims: {error.message}",
                         f"let its rules allow {OWN}/* or {BRANCHES.removeprefix('refs/heads/')}/*",
                     ) from error
-                spaces.pop(0)
+                spaces = spaces[-1:]
             else:
                 return spaces[0]
         raise IssueTaken(f"issue {task.issue} is being claimed by others", "dispatch again in a moment")
 
     def give_back(self, task: Task) -> None:
         """Remove the claim of this very task; another's stays."""
-        held = self.holder(int(task.issue or 0))
-        if held and held.task_id == task.task_id:
+        held = self._mine(task)
+        if held:
             self._remove(held)
+
+    def _mine(self, task: Task) -> Claim | None:
+        held = self.holder(int(task.issue or 0))
+        return held if held and held.task_id == task.task_id else None
 
     def free(self, number: int) -> None:
         """Remove whoever's claim is on an issue."""
@@ -102,22 +112,27 @@ class Claims:
 
     def read(self, sha: str, ref: str) -> Claim | None:
         """Return what a claim's commit says, where we have it; None where we do not."""
-        number = int(ref.rpartition("-")[2])
+        named = _REF.search(ref)
+        if named is None:
+            return None  # somebody else's, for whatever it is good
         try:
-            text = git.text("cat-file", "commit", sha, at=self._store).partition("\n\n")[2]
-            said = json.loads(text)
+            text = git.text("cat-file", "commit", sha, at=self._store)
         except GitFailed:
-            return None
-        except ValueError:
+            if not git.succeeds("cat-file", "-e", sha, at=self._store):
+                return None
+            text = ""  # no commit, so none of ours: but it holds the issue
+        try:
+            said = json.loads(text.partition("\n\n")[2])
+        except (ValueError, RecursionError):
             said = {}
         said = said if isinstance(said, dict) else {}
         known = {name: str(said.get(name) or "") for name in ("worker", "task_id", "host", "root", "since")}
-        return Claim(repo=self._origin.name, issue=number, ref=ref, sha=sha, **known)
+        return Claim(repo=self._origin.name, issue=int(named[1]), ref=ref, sha=sha, **known)
 
     def _remove(self, held: Claim) -> None:
         try:
             self._push(f"--force-with-lease={held.ref}:{held.sha}", f":{held.ref}")
-        except GitFailed:
+        except (GitFailed, Unreachable):
             after = self.holder(held.issue)
             if after and after.sha == held.sha:
                 raise
@@ -160,8 +175,8 @@ class Claims:
 
 
 def _taken(held: Claim) -> IssueTaken:
-    where = f" on {held.host}" if held.host else ""
-    who = f"worker {held.worker}{where}" if held.worker else f"the holder of {held.ref}"
+    where = f" on {one_line(held.host, 80)}" if held.host else ""
+    who = f"worker {one_line(held.worker, 40)}{where}" if held.worker else f"the holder of {held.ref}"
     return IssueTaken(
         f"issue {held.issue} is taken by {who}",
         f"dispatch another issue, or claude-workers release {held.repo} {held.issue}",

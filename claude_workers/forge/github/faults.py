@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import email.utils
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from claude_workers.errors import BadInput, Limited, NoCredentials, NotFound, Refused, Unreachable, WorkersError
+from claude_workers.errors import Limited, NoCredentials, NotFound, Refused, Unreachable, WorkersError
 from claude_workers.text import one_line
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 _SECONDARY = 60.0  # docs.github.com: wait at least a minute when a secondary limit names no time
 _LEAST = 1.0
+_LONGEST = 30 * 86400.0
 
 
 class Invalid(WorkersError):
@@ -33,7 +33,7 @@ def content(response: httpx.Response) -> dict[str, Any]:
     """Return an answer's JSON object; {} for anything else, such as a page of HTML."""
     try:
         found = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -43,13 +43,19 @@ def limit(response: httpx.Response) -> float | None:
     if response.status_code not in {403, 429}:
         return None
     after = response.headers.get("Retry-After", "")
-    if after.isdigit():
-        return float(after)
+    if _is_number(after):
+        return min(float(after), _LONGEST)
     if response.headers.get("X-RateLimit-Remaining") == "0":
         reset = response.headers.get("X-RateLimit-Reset", "")
-        return max(_LEAST, float(reset) - _now(response).timestamp()) if reset.isdigit() else _SECONDARY
+        if not _is_number(reset):
+            return _SECONDARY
+        return min(max(_LEAST, float(reset) - _now(response).timestamp()), _LONGEST)
     secondary = "secondary rate limit" in str(content(response).get("message", "")).lower()
     return _SECONDARY if secondary or response.status_code == 429 else None  # noqa: PLR2004
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16  # noqa: PLR2004  no moment has more
 
 
 def _now(response: httpx.Response) -> datetime:
@@ -58,7 +64,7 @@ def _now(response: httpx.Response) -> datetime:
         moment: datetime = email.utils.parsedate_to_datetime(str(response.headers.get("Date", "")))
     except ValueError:
         return datetime.now(UTC)
-    return moment
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def limited(response: httpx.Response, wait: float) -> Limited:
@@ -76,7 +82,7 @@ def passing(response: httpx.Response) -> bool:
         return False
     try:
         response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return True  # half an answer, or a proxy's page
     return False
 
@@ -92,15 +98,32 @@ def of(response: httpx.Response, shown: Access) -> WorkersError:
             why = f"{said} (needed: {needs})" if needs else said
             return Refused(f"{shown.server} forbids it to {shown.shown}: {why}", shown.remedy)
         case 404:
-            return NotFound(f"{response.request.url.path} is not there, or not for {shown.shown}", shown.remedy)
+            path = response.request.url.raw_path.decode().partition("?")[0]
+            return NotFound(f"{path} is not there, or not for {shown.shown}", shown.remedy)
         case 410:
-            return BadInput(f"{shown.server}: {said}", "issues may be switched off there; use -p PROMPT")
+            if "disabled" in said:
+                return Refused(f"{shown.server}: {said}", "switch issues on there, or say a PROMPT with -p")
+            return NotFound(f"{shown.server}: {said}", "name another")
         case 422:
             return Invalid(f"{shown.server} refused: {said}", response.text)
-        case status if status >= 500:  # noqa: PLR2004
+        case status if status >= 500 or response.is_success:  # noqa: PLR2004
             return Unreachable(f"{shown.server} answers {status}: {said}", "try again")
         case status:
             return WorkersError(f"{shown.server} answers {status}: {said}", "try again")
+
+
+def of_graph(data: dict[str, Any]) -> WorkersError | None:
+    """Return the error that GraphQL tells inside of a successful answer; None when it tells none."""
+    errors = data.get("errors")
+    told = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+    if not told:
+        return None
+    said, kind = one_line(str(told[0].get("message") or "")), str(told[0].get("type") or "")
+    if kind == "RATE_LIMITED":
+        until = (datetime.now(UTC) + timedelta(seconds=_SECONDARY)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Limited(f"GitHub's limit is reached: {said}", f"again after {until}", until)
+    error = Refused if kind in {"FORBIDDEN", "INSUFFICIENT_SCOPES"} else WorkersError
+    return error(f"GitHub refused: {said}", "claude-workers doctor --repo OWNER/REPO")
 
 
 def _said(response: httpx.Response) -> str:
@@ -111,4 +134,5 @@ def _said(response: httpx.Response) -> str:
     errors = data.get("errors")
     details = errors if isinstance(errors, list) else []
     words = [str(one.get("message") or one.get("code") or "") if isinstance(one, dict) else str(one) for one in details]
-    return one_line(": ".join([str(data.get("message", "")), *[word for word in words if word]]), 200)
+    told = [str(data.get("message") or ""), *words]
+    return one_line(": ".join(word for word in told if word), 200) or "nothing"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from claude_workers import config, files
-from claude_workers.errors import NoCredentials, NotFound, Refused, Unreachable
+from claude_workers.errors import Limited, NoCredentials, NotFound, Refused, Unreachable
 from claude_workers.forge.github import marks
 from claude_workers.forge.github.claims import OWN, Claims
 from claude_workers.forge.github.faults import Invalid
@@ -32,7 +32,6 @@ _COLOUR = "5319e7"
 _MEANING = {"pull-request": "A worker's pull request awaits review"}
 _TRIES = 3
 _OWNERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
-_HELD = ("worker:", "pull-request")
 
 
 class GitHubForge:
@@ -82,19 +81,15 @@ class GitHubForge:
         listed = self._rest.pages(f"{self._at}/issues", labels=label, state="open", sort="created", direction="asc")
         return [
             int(one["number"]) for one in listed
-            if "pull_request" not in one and not any(name.startswith(_HELD) for name in label_names(one))
+            if "pull_request" not in one and not any(_is_held(name) for name in label_names(one))
         ]  # fmt: skip
 
     def claim(self, task: Task) -> None:
         """Take the issue by creating its claim's ref."""
         if not task.issue:
             return
-        known = self._memory()
-        if not known:
-            self._remember(space=OWN)  # before the claim: one that is left behind is to be found again
-        space = self._claims.take(task)
-        if known and known.get("space") != space:
-            self._remember(space=space)
+        self._remember(OWN)  # before the claim: one that is left behind is to be found again
+        self._remember(self._claims.take(task))
 
     def release(self, task: Task, *, proposed: bool) -> None:  # noqa: ARG002  a pull request says it by itself
         """Give the task's claim back."""
@@ -113,32 +108,38 @@ class GitHubForge:
 
     def claims(self) -> list[Claim]:
         """Return the claims that this root made and the server still has: one conditional call."""
-        known = self._memory()
-        space = str(known.get("space") or OWN)
-        at = f"{self._at}/git/matching-refs/{space.removeprefix('refs/')}/issue-"
-        etag, body = Rest(self._origin.access, hurried=True).unless(str(known.get("etag") or ""), at)
-        refs = known.get("refs") if body is None else [[one["ref"], one["object"]["sha"]] for one in body]
-        refs = refs if isinstance(refs, list) else []
-        if body is not None:
-            self._remember(space=space, etag=etag, refs=refs)
-        found = [self._claims.read(sha, ref) for ref, sha in refs]
+        rest, found = Rest(self._origin.access, hurried=True), []
+        for space, seen in (self._memory() or {OWN: {}}).items():
+            etag, body = rest.unless(
+                str(seen.get("etag") or ""), f"{self._at}/git/matching-refs/{space.removeprefix('refs/')}/issue-"
+            )
+            refs = seen.get("refs", []) if body is None else [[one["ref"], one["object"]["sha"]] for one in body]
+            if body is not None:
+                self._remember(space, etag=etag, refs=refs)
+            found += [self._claims.read(sha, ref) for ref, sha in refs]
         return [one for one in found if one and one.root == str(self._layout.root)]
 
     @property
     def _memory_file(self) -> Path:
-        """What this root last saw of the repository's claims, and which namespace its server lets us use."""
+        """Where this root remembers what it last saw of the repository's claims."""
         name = quote(self._origin.repository.url.removeprefix("https://"), safe="")
         return self._layout.repositories / f"{name[-200:]}{MEMORY}"
 
-    def _remember(self, **seen: object) -> None:
+    def _remember(self, space: str, **seen: object) -> None:
+        spaces = self._memory()
+        if space in spaces and not seen:
+            return
         files.make_private(self._layout.repositories)
-        files.write_atomic(self._memory_file, json.dumps({**self._origin.repository.to_json(), **seen}))
+        known = {**self._origin.repository.to_json(), "spaces": {**spaces, space: seen}}
+        files.write_atomic(self._memory_file, json.dumps(known))
 
-    def _memory(self) -> dict[str, Any]:
+    def _memory(self) -> dict[str, dict[str, Any]]:
+        """Return what was last seen in each namespace that this root has used here."""
         try:
-            return files.read_json(self._memory_file) or {}
+            spaces = (files.read_json(self._memory_file) or {}).get("spaces")
         except ValueError:
             return {}
+        return spaces if isinstance(spaces, dict) and all(isinstance(one, dict) for one in spaces.values()) else {}
 
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Put labels on an issue, made with a colour where they are missing, and take others off."""
@@ -173,6 +174,8 @@ class GitHubForge:
                 return
             try:
                 self._rest.send("POST", f"{self._at}/issues/{number}/comments", {"body": marks.comment(body, key)})
+            except Limited:
+                raise
             except Unreachable:
                 if not left:
                     raise  # else the answer may have been lost, not the comment: look again
@@ -195,3 +198,7 @@ class GitHubForge:
     def rights(self) -> Rights:
         """Return what the token may do and what the rules forbid."""
         return look(self._rest, self._at)
+
+
+def _is_held(label: str) -> bool:
+    return label == "pull-request" or label.startswith("worker:")

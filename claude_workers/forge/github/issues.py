@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from claude_workers.errors import BadInput, NotFound, Refused
-from claude_workers.forge.github.trust import Trust
+from claude_workers.forge.github.trust import AGAIN, Trust
 from claude_workers.model import Comment, Issue
 from claude_workers.text import visible
 
@@ -34,10 +34,10 @@ class Issues:
         if data.get("pull_request"):
             raise BadInput(f"{number} is a pull request", f"name an issue, or claude-workers follow REPO {number}")
         author = data.get("user")
-        approved = None if self.trust.writes(author) else self._approved(data)
+        approved = None if vouched or self.trust.writes(author) else self._approved(data)
         if not (vouched or approved or self.trust.writes(author)):
             raise Refused(f"issue {number} is by {_login(author)}, who has no write access", self._remedy())
-        trusted = _login(author) if vouched else ""
+        trusted = _login(author) if vouched and author else ""
         comments, left_out = self._comments(data, approved, trusted)
         return Issue(
             number=number,
@@ -77,7 +77,7 @@ class Issues:
         if approved and edited and edited >= approved:
             raise Refused(
                 f"issue {number} was edited after it was approved",
-                f"read it again, then take the label {self._approval} off and put it on anew",
+                AGAIN.format(label=self._approval),
             )
         return approved
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from claude_workers.text import visible
@@ -11,7 +10,7 @@ from claude_workers.text import visible
 # GitHub takes 65,536 characters for a body.
 _LONGEST = 60_000
 _BEGIN, _END = "<!-- claude-workers", "<!-- /claude-workers -->"
-_SECTION = re.compile(r"<!-- claude-workers (\{.*?\}) -->\n?(.*?)\n?<!-- /claude-workers -->", re.DOTALL)
+_OPEN, _OPENED = f"{_BEGIN} {{", " -->"
 
 
 def comment(body: str, key: str) -> str:
@@ -32,22 +31,32 @@ def section(body: str, facts: dict[str, Any]) -> str:
 
 def read(text: str) -> tuple[dict[str, Any], str]:
     """Return the facts and the body of our section; no facts and the whole text where there is none."""
-    found = _SECTION.search(text)
-    if not found:
+    found = _found(text)
+    if found is None:
         return {}, text
+    start, opened, close = found
     try:
-        facts = json.loads(found[1])
-    except ValueError:
+        facts = json.loads(text[start + len(_BEGIN) : opened])
+    except (ValueError, RecursionError):
         facts = {}
-    return (facts if isinstance(facts, dict) else {}), found[2]
+    body = text[opened + len(_OPENED) : close].replace("\r\n", "\n").removeprefix("\n").removesuffix("\n")
+    return (facts if isinstance(facts, dict) else {}), body
 
 
 def replaced(text: str, ours: str) -> str:
     """Return a pull request's text with our section in it anew, what people wrote round it kept."""
-    found = _SECTION.search(text)
+    found = _found(text)
     if found:
-        return text[: found.start()] + ours + text[found.end() :]
+        return text[: found[0]] + ours + text[found[2] + len(_END) :]
     return f"{text.rstrip()}\n\n{ours}" if text.strip() else ours
+
+
+def _found(text: str) -> tuple[int, int, int] | None:
+    """Return where our section begins, where its facts end, and where its end stands; None without one."""
+    start = text.find(_OPEN)
+    opened = text.find(_OPENED, start) if start >= 0 else -1
+    close = text.find(_END, opened) if opened >= 0 else -1
+    return (start, opened, close) if close >= 0 else None
 
 
 def _short(body: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from claude_workers.errors import Unreachable
+from claude_workers.errors import Limited, Unreachable
 from claude_workers.forge.github import marks
 from claude_workers.forge.github.faults import Invalid
 from claude_workers.model import Change
@@ -24,11 +24,11 @@ class Pulls:
         self._rest = rest
         self._at = at
         self._repo = repo
+        self._owner = at.split("/")[2]
 
     def of(self, branch: str) -> dict[str, Any] | None:
         """Return the open pull request of a branch as GitHub tells it; None when there is none."""
-        owner = self._at.split("/")[2]
-        found = self._rest.get(f"{self._at}/pulls", head=f"{owner}:{branch}", state="open")
+        found = self._rest.get(f"{self._at}/pulls", head=f"{self._owner}:{branch}", state="open")
         return found[0] if found else None
 
     def number(self, number: int) -> dict[str, Any]:
@@ -60,11 +60,14 @@ class Pulls:
             found = self.of(change.branch)
             try:
                 data = self._updated(found, change) if found else self._created(change, draft=change.draft)
+            except Limited:
+                raise
             except (Invalid, Unreachable) as error:
                 # Somebody else, or a request of ours whose answer was lost, may have made it: look again.
                 lost = isinstance(error, Unreachable) or "already exists" in error.said
                 if not left or not lost:
                     raise
+                self._owner = str(self._rest.get(self._at)["owner"]["login"])  # it may have a new one
             else:
                 return str(data["html_url"])
         raise AssertionError

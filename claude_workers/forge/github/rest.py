@@ -6,8 +6,8 @@ Headers, limits and redirects as docs.github.com/rest describes them (API versio
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
+import re
 import time
 import weakref
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from claude_workers import __version__, access
-from claude_workers.errors import Unreachable, WorkersError
+from claude_workers.errors import NotFound, Unreachable, WorkersError
 from claude_workers.forge.github import faults
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _PAUSE = 0.5
 # How long one call waits for a limit to pass before it says so instead.
 PATIENCE = 60.0
 _REDIRECTS = 3
+_REPOSITORY = re.compile(r"^/(?:repos/[^/]+/[^/?]+|repositories/\d+)")
 _MOVED = frozenset({301, 302, 307, 308})
 _PAGES = 100
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -53,6 +54,11 @@ class _Request:
     def repeatable(self) -> bool:
         """Whether it may be sent once more when nobody knows what became of it."""
         return self.again or self.method != "POST"
+
+
+def _inner(path: str) -> str:
+    """Return the part of a path that is the same under a repository's old name, its new one and its number."""
+    return _REPOSITORY.sub("", path.partition("?")[0])
 
 
 class Rest:
@@ -105,8 +111,8 @@ class Rest:
         url = f"{self._api.removesuffix('/v3')}/graphql"
         response = self._tried(_Request("POST", url, body={"query": query, "variables": variables}, again=True))
         found = faults.content(response)
-        if not response.is_success or found.get("errors") or not isinstance(found.get("data"), dict):
-            raise faults.of(response, self._access)
+        if not response.is_success or not isinstance(found.get("data"), dict) or found.get("errors"):
+            raise faults.of_graph(found) or faults.of(response, self._access)
         data: dict[str, Any] = found["data"]
         return data
 
@@ -147,6 +153,8 @@ class Rest:
                 break
             # A renamed repository: the method stays, and our token stays at this address.
             path = self._own(response.headers.get("Location", ""))
+            if _inner(path) != _inner(asked.path):
+                raise NotFound(f"{asked.path} was moved to another repository", "name it there")
             asked = dataclasses.replace(asked, path=path, query={})
         if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
             return response
@@ -166,7 +174,7 @@ class Rest:
                 time.sleep(_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.0))  # noqa: S311
             try:
                 response = self._sent(asked)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 fault = Unreachable(f"{self._api} does not answer: {str(error) or type(error).__name__}", "try again")
                 if not asked.repeatable and not isinstance(error, _NEVER_SENT):
                     raise fault from error
@@ -195,5 +203,5 @@ class Rest:
     def _body(self, response: httpx.Response) -> Any:  # noqa: ANN401
         try:
             return response.json()
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise Unreachable(f"{self._api} answered what is no JSON", "try again") from error

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from claude_workers.errors import NotFound, Refused
+from claude_workers.forge.github.faults import Invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from claude_workers.forge.github.rest import Rest
 
 WORKER_BRANCH = "w01/issue-1"
+_NOWHERE = "claude-workers-is-only-asking"
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Rights:
     private: bool
     archived: bool
     default_branch: str
+    lacking: list[str] = field(default_factory=list)
     default_rules: list[str] = field(default_factory=list)
     worker_rules: list[str] = field(default_factory=list)
 
@@ -39,9 +44,35 @@ def look(rest: Rest, at: str) -> Rights:
         private=bool(found.get("private")),
         archived=bool(found.get("archived")),
         default_branch=default,
+        lacking=_lacking(rest, at, default),
         default_rules=[*_rules(rest, at, default), *_protection(rest, at, default)],
         worker_rules=_rules(rest, at, WORKER_BRANCH),
     )
+
+
+def _lacking(rest: Rest, at: str, default: str) -> list[str]:
+    """Return which rights a worker's runner would miss, tried by requests that can change nothing.
+
+    Nobody can list a fine-grained token's rights, but GitHub looks at them before it looks for the
+    label or branch, which are not there.
+    """
+    tries: dict[str, Callable[[], object]] = {
+        "Issues: write": lambda: rest.send("DELETE", f"{at}/issues/1/labels/{_NOWHERE}"),
+        "Pull requests: write": lambda: rest.send(
+            "POST", f"{at}/pulls", {"title": _NOWHERE, "head": _NOWHERE, "base": default}, again=True
+        ),
+        "Checks: read": lambda: rest.get(f"{at}/commits/{quote(default, safe='')}/check-runs"),
+        "Commit statuses: read": lambda: rest.get(f"{at}/commits/{quote(default, safe='')}/status"),
+    }
+    missing = []
+    for right, attempt in tries.items():
+        try:
+            attempt()
+        except Refused:
+            missing.append(right)
+        except (NotFound, Invalid):
+            continue
+    return missing
 
 
 def _login(rest: Rest) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # `maintain` is told as write, `triage` as read (docs.github.com/rest/collaborators).
 _WRITERS = frozenset({"admin", "write"})
+AGAIN = "read it again, then take the label {label} off and put it on anew"
 _EDITED = (
     "query($owner:String!,$name:String!,$number:Int!){repository(owner:$owner,name:$name)"
     "{issue(number:$number){lastEditedAt}}}"
@@ -42,14 +43,21 @@ class Trust:
         return self._known[login]
 
     def approved_at(self, number: int, label: str) -> str | None:
-        """Return when a person who may write last put the approval label on an issue; None if nobody did."""
-        moment = None
+        """Return when a person who may write last put the approval label on an issue; None if nobody did.
+
+        Refused when it got another title since, from somebody who may not write.
+        """
+        moment, renamed = None, False
         for event in self._rest.pages(f"{self._at}/issues/{number}/events"):
-            kind, trusted = event.get("event"), self.writes(event.get("actor"))
-            if kind == "labeled" and trusted and str(event["label"]["name"]).lower() == label.lower():
-                moment = str(event["created_at"])
-            elif kind == "renamed" and not trusted:
-                moment = None  # another title than the one that was approved
+            kind = event.get("event")
+            named = kind in {"labeled", "unlabeled"} and str(event["label"]["name"]).lower() == label.lower()
+            if named:
+                moment = str(event["created_at"]) if kind == "labeled" and self.writes(event.get("actor")) else None
+                renamed = False
+            elif kind == "renamed" and moment:
+                renamed = renamed or not self.writes(event.get("actor"))
+        if moment and renamed:
+            raise Refused(f"issue {number} got another title after it was approved", AGAIN.format(label=label))
         return moment
 
     def edited_at(self, owner: str, name: str, number: int) -> str | None:
