@@ -51,6 +51,7 @@ _GONE = (
     "HTTP 429",
     "Could not read from remote repository",
     "transfer closed",
+    "unable to access",
 )
 _UNKNOWN = ("Authentication failed", "could not read Username", "could not read Password", "returned error: 401",
             "Permission denied (publickey")  # fmt: skip

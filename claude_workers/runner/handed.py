@@ -46,6 +46,7 @@ class Handed:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._ended = threading.Event()
+        self._lock = threading.Lock()
         if not run.holds_token:
             files.remove_tree(run.home.forge)
             return
@@ -56,11 +57,15 @@ class Handed:
         """Take the token away again."""
         self._ended.set()
         if self._run.holds_token:
-            files.remove_tree(self._run.home.forge)
+            with self._lock:
+                files.remove_tree(self._run.home.forge)
 
     def _write(self) -> None:
-        files.own_folder(self._run.home.forge)
-        files.write_atomic(self._run.home.forge / _TOKEN, access.agent_token(self._run.repository))
+        token = access.agent_token(self._run.repository)
+        with self._lock:
+            if not self._ended.is_set():
+                files.own_folder(self._run.home.forge)
+                files.write_atomic(self._run.home.forge / _TOKEN, token)
 
     def _renew(self) -> None:
         while not self._ended.wait(_EVERY):

@@ -19,7 +19,7 @@ from tests.forge.operator import BRANCHES, OWN, REPO, Operator
 from tests.github import bare
 from tests.racing import race
 
-ROUNDS, RACERS = 20, 4
+ROUNDS, RACERS = 8, 4
 
 
 @pytest.fixture

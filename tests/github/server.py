@@ -119,6 +119,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Keep quiet: the calls are kept."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Keep what could not be read as a request, for the test's end."""
+        self.server.state.violations.append(f"no request: {code} {message}: {self.raw_requestline!r}")
+        super().send_error(code, message, explain)
+
     def do_GET(self) -> None:
         """Answer a request of any method."""
         headers = {name.lower(): value for name, value in self.headers.items()}
