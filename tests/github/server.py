@@ -121,7 +121,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Keep what could not be read as a request, for the test's end."""
-        self.server.state.violations.append(f"no request: {code} {message}: {self.raw_requestline!r}")
+        line = getattr(self, "raw_requestline", b"")
+        self.server.state.violations.append(f"no request: {code} {message}: {line!r}")
         super().send_error(code, message, explain)
 
     def do_GET(self) -> None:
