@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _NAMED = re.compile(r"[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?")
 _HEAD_LIMIT = 64 << 10
 _PATIENCE = 30.0
+_LAST = 5.0
 _CHUNK = 64 << 10
 _CONNECTIONS = 200
 _BLOCKED, _NAME = 200, 260
@@ -34,25 +35,36 @@ class Gate:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._lock = threading.Lock()
-        self._listeners: list[socket.socket] = []
+        self._listeners: list[tuple[socket.socket, threading.Thread]] = []
         # The runner's own handles must not run out, whatever goes on inside.
         self._places = threading.Semaphore(_CONNECTIONS)
         self.blocked: dict[str, int] = {}
 
     def serve(self, listeners: list[socket.socket]) -> None:
         """Take the listeners: the proxy first, then one for each forwarded port."""
-        self._listeners = listeners
         threading.stack_size(_STACK)
         for port, listener in zip((0, *self._rules.forwards), listeners, strict=True):
             handler = self._forward(port) if port else self._proxy
-            threading.Thread(target=self._accept, args=(listener, handler), daemon=True).start()
+            accepting = threading.Thread(target=self._accept, args=(listener, handler), daemon=True)
+            accepting.start()
+            self._listeners.append((listener, accepting))
 
     def close(self) -> None:
-        """Stop accepting; connections under way end with the enclosure."""
-        for listener in self._listeners:
+        """Stop accepting; connections under way end with the enclosure.
+
+        A listener's number is given back only when nobody accepts on it any more: the next socket
+        gets the same number, and a thread that was late would accept, by these rules, from that one.
+        """
+        for listener, _ in self._listeners:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+        for listener, accepting in self._listeners:
+            accepting.join(_LAST)
+            if accepting.is_alive():
+                listener.detach()  # left open for good, rather than read by somebody else's name
+            else:
+                listener.close()
+        self._listeners = []
 
     def _accept(self, listener: socket.socket, handler: Callable[[socket.socket], None]) -> None:
         while True:

@@ -38,7 +38,8 @@ class Listener:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self.heard: list[bytes] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._accepting = threading.Thread(target=self._serve, daemon=True)
+        self._accepting.start()
 
     def _serve(self) -> None:
         while True:
@@ -55,6 +56,7 @@ class Listener:
         """Stop listening."""
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()  # its number goes to the next socket: nobody may accept on it any more
         self._server.close()
 
 
