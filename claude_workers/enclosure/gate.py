@@ -43,7 +43,8 @@ class Gate:
     def serve(self, listeners: list[socket.socket]) -> None:
         """Take the listeners: the proxy first, then one for each forwarded port."""
         threading.stack_size(_STACK)
-        for port, listener in zip((0, *self._rules.forwards), listeners, strict=True):
+        # All are paired before the first is served: a thread would outlive the error.
+        for port, listener in list(zip((0, *self._rules.forwards), listeners, strict=True)):
             handler = self._forward(port) if port else self._proxy
             accepting = threading.Thread(target=self._accept, args=(listener, handler), daemon=True)
             accepting.start()

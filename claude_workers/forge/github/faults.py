@@ -130,7 +130,8 @@ def _said(response: httpx.Response) -> str:
     """Return GitHub's message with the details of its errors, on one line."""
     data = content(response)
     if not data:
-        return "no JSON" if response.content else "nothing"
+        plain = response.headers.get("Content-Type", "").startswith("text/plain")
+        return (one_line(response.text, 200) if plain else "no JSON") if response.content else "nothing"
     errors = data.get("errors")
     details = errors if isinstance(errors, list) else []
     words = [str(one.get("message") or one.get("code") or "") if isinstance(one, dict) else str(one) for one in details]
