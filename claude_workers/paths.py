@@ -33,6 +33,10 @@ class Layout:
         """The embedded forge's database."""
         return self.root / "tickets.db"
 
+    def claims_memory(self, key: str) -> Path:
+        """Return where the root remembers what it last saw of a repository's claims; `*` is a pattern for all."""
+        return self.repositories / f"{key}.claims.json"
+
     def worker_lock(self, worker: str) -> Path:
         """Return the lock that every verb that changes a worker holds."""
         return self.locks / f"worker-{worker}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def known(layout: Layout) -> list[Repository]:
     """Return the repositories on GitHub where this root has ever claimed an issue."""
     found = []
-    for path in sorted(layout.repositories.glob("*.claims.json")):
+    for path in sorted(layout.repositories.glob(layout.claims_memory("*").name)):
         try:
             data = files.read_json(path)
         except ValueError:

@@ -69,8 +69,12 @@ def _now(response: httpx.Response) -> datetime:
 
 def limited(response: httpx.Response, wait: float) -> Limited:
     """Return the error of a limit that is not waited for."""
-    until = (datetime.now(UTC) + timedelta(seconds=wait)).strftime("%Y-%m-%dT%H:%M:%SZ")
     said = one_line(str(content(response).get("message", "")), 120) or f"status {response.status_code}"
+    return _limited(said, wait)
+
+
+def _limited(said: str, wait: float) -> Limited:
+    until = (datetime.now(UTC) + timedelta(seconds=wait)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Limited(f"GitHub's limit is reached: {said}", f"again after {until}", until)
 
 
@@ -120,8 +124,7 @@ def of_graph(data: dict[str, Any]) -> WorkersError | None:
         return None
     said, kind = one_line(str(told[0].get("message") or "")), str(told[0].get("type") or "")
     if kind == "RATE_LIMITED":
-        until = (datetime.now(UTC) + timedelta(seconds=_SECONDARY)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Limited(f"GitHub's limit is reached: {said}", f"again after {until}", until)
+        return _limited(said, _SECONDARY)
     error = Refused if kind in {"FORBIDDEN", "INSUFFICIENT_SCOPES"} else WorkersError
     return error(f"GitHub refused: {said}", "claude-workers doctor --repo OWNER/REPO")
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from claude_workers.model import Change, Claim, Issue, Review, Task
     from claude_workers.paths import Layout
 
-# What a root remembers of a repository's claims, beside its mirror.
-MEMORY = ".claims.json"
 _COLOUR = "5319e7"
 _MEANING = {"pull-request": "A worker's pull request awaits review"}
 _TRIES = 3
@@ -123,7 +121,7 @@ class GitHubForge:
     def _memory_file(self) -> Path:
         """Where this root remembers what it last saw of the repository's claims."""
         name = quote(self._origin.repository.url.removeprefix("https://"), safe="")
-        return self._layout.repositories / f"{name[-200:]}{MEMORY}"
+        return self._layout.claims_memory(name[-200:])
 
     def _remember(self, space: str, **seen: object) -> None:
         spaces = self._memory()
