@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import tomllib
 from dataclasses import dataclass, field
 from typing import Any
 
-from claude_workers import clock, paths
+from claude_workers import kinds, paths
 from claude_workers.errors import BadInput
 
 LEVELS = ("enclosure", "double", "claude", "container", "none")
@@ -37,12 +36,28 @@ class Settings:
     model: str | None = _key(None, "the agent's model; unset: Claude Code's own default", "CLAUDE_WORKERS_MODEL")
     claude: str | None = _key(None, "the agent's binary; unset: claude on PATH", "CLAUDE_WORKERS_CLAUDE")
     budget_usd: float | None = _key(None, "most a task may cost, in list prices", kind="float")
+    budget_tokens: int | None = _key(None, "most tokens a task may use", kind="count")
+    budget_usd_day: float | None = _key(None, "most that all tasks may cost a day", kind="float")
+    budget_usd_week: float | None = _key(None, "the same for a week, from Monday", kind="float")
+    budget_usd_month: float | None = _key(None, "the same for a calendar month", kind="float")
+    budget_tokens_day: int | None = _key(None, "most tokens that all tasks may use a day", kind="count")
+    budget_tokens_week: int | None = _key(None, "the same for a week", kind="count")
+    budget_tokens_month: int | None = _key(None, "the same for a month", kind="count")
+    budget_time_day: float | None = _key(None, "most time that all agents may work a day", kind="duration")
+    budget_time_week: float | None = _key(None, "the same for a week", kind="duration")
+    budget_time_month: float | None = _key(None, "the same for a month", kind="duration")
     max_turns: int | None = _key(None, "most turns of the agent in one go", kind="int")
     time_limit: float = _key(4 * 3600.0, "most time an agent may work on a task", kind="duration")
     start_limit: float = _key(90.0, "most time to the agent's first event", kind="duration")
     silence_limit: float = _key(900.0, "most time without any sign of work", kind="duration")
     setup_limit: float = _key(1800.0, "most time for setup and for verify, each", kind="duration")
     max_attempts: int = _key(3, "most tries at one task", kind="int")
+    backoff: float = _key(10.0, "wait before the second try, doubled for each further one", kind="duration")
+    backoff_limit: float = _key(300.0, "longest wait between two tries", kind="duration")
+    rescue_every: float = _key(300.0, "how often unfinished work is carried out of a clone", kind="duration")
+    rescue_file_limit: int = _key(100 << 20, "largest untracked file that is rescued", kind="size")
+    rescue_limit: int = _key(1 << 30, "most bytes of untracked files that are rescued", kind="size")
+    rescue_remote: str | None = _key(None, "where rescued commits are pushed, too: origin, or git's URL or path")
     verify_retries: int = _key(2, "how often a failed gate goes back to the agent", kind="int")
     isolation: str | None = _key(
         None, "enclosure, double, claude, container or none; unset: the best here", "CLAUDE_WORKERS_ISOLATION"
@@ -52,7 +67,10 @@ class Settings:
     persist: tuple[str, ...] = _key((".cache",), "folders of the home, beside its own, that outlive a task")
     permissions: str = _key("dontAsk", "dontAsk, or bypass (inside an enclosure only)")
     auth: str | None = _key(None, "which pays when both an API key and a token are set: key or token")
-    disk_floor: int = _key(1 << 30, "bytes that must stay free before a task is accepted", kind="size")
+    disk_floor: int = _key(1 << 30, "disk that must be free before a task starts", kind="size")
+    memory_floor: int = _key(512 << 20, "memory that must be free before a task starts", kind="size")
+    memory_limit: int | None = _key(None, "most memory an agent and all it starts may use", kind="size")
+    keep: float = _key(30 * 86400.0, "how long gc leaves ended tasks alone", kind="duration")
     git_name: str | None = _key(None, "the agents' git author; unset: the operator's")
     git_email: str | None = _key(None, "the agents' git address; unset: the operator's")
     base: str | None = _key(None, "the branch to start from; unset: the remote's HEAD")
@@ -75,8 +93,14 @@ class Settings:
 
 KEYS = {one.name: one for one in dataclasses.fields(Settings) if one.name != "origins"}
 GATE_KEYS = frozenset({"base", "setup", "verify", "verify_retries", "post_checkout"})
+# What a span of time may cost: in a table of a repository or credential set, that one's alone.
+SPAN_KEYS = frozenset(
+    name for name in KEYS if name.startswith("budget_") and name.endswith(("_day", "_week", "_month"))
+)
 REPOSITORY_KEYS = frozenset(
     GATE_KEYS
+    | SPAN_KEYS
+    | {"budget_usd", "budget_tokens", "time_limit", "memory_limit", "rescue_remote"}
     | {"setup_required", "env_file", "expect", "trust_project_settings", "credential_set", "forge_access"}
     | {"approval_label", "ssh_key", "ssh_url", "submodules", "follow_rounds"}
 )
@@ -98,14 +122,23 @@ def load(repository: str | None = None) -> Settings:
     if repository and repository in tables:
         where = f'{path} [repos."{repository}"]'
         more, from_table = _checked(tables[repository], REPOSITORY_KEYS, where)
-        values |= more
-        origins |= from_table
+        values |= {name: value for name, value in more.items() if name not in SPAN_KEYS}
+        origins |= {name: origin for name, origin in from_table.items() if name not in SPAN_KEYS}
     for name, key in KEYS.items():
         variable = key.metadata["env"]
         if variable and os.environ.get(variable):
             values[name] = convert(name, os.environ[variable], variable)
             origins[name] = f"${variable}"
     return Settings(**values, origins=origins)
+
+
+def spans(table: str, name: str) -> dict[str, Any]:
+    """Return what spans of time may cost in `[repos.NAME]` or `[credentials.NAME]`; {} without one."""
+    path = paths.config_dir() / "config.toml"
+    tables = read_toml(path).get(table, {})
+    found = tables.get(name) if isinstance(tables, dict) else None
+    given = {key: value for key, value in found.items() if key in SPAN_KEYS} if isinstance(found, dict) else {}
+    return _checked(given, SPAN_KEYS, f'{path} [{table}."{name}"]')[0]
 
 
 def credential_set(name: str) -> dict[str, Any]:
@@ -160,59 +193,13 @@ def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
     """Return a written value in the kind its key has; BadInput, naming `where`, when it cannot be."""
     kind = KEYS[name].metadata["kind"]
     try:
-        converted = _as_kind(kind, value)
-    except (ValueError, TypeError, BadInput) as error:
-        reason = error.message if isinstance(error, BadInput) else f"it takes {_SPOKEN.get(kind, 'text')}"
+        converted = kinds.convert(kind, value)
+    except (ValueError, TypeError, KeyError, BadInput) as error:
+        reason = error.message if isinstance(error, BadInput) else f"it takes {kinds.SPOKEN.get(kind, 'text')}"
         raise BadInput(f"{where} = {value!r}: {reason}", "see `claude-workers config`") from error
     if name in _CHOICES and converted not in _CHOICES[name]:
         raise BadInput(f"{where} = {value!r}: unknown choice", f"choose {', '.join(_CHOICES[name])}")
     return converted
-
-
-_SPOKEN = {
-    "int": "a whole number from 0",
-    "float": "a number above 0",
-    "bool": "true or false",
-    "list": "a list of texts",
-    "duration": "a duration such as 15m",
-    "size": "a size such as 2G",
-}
-_DIGITS = 15
-_SIZES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
-
-def _as_kind(kind: str, value: object) -> Any:  # noqa: ANN401, C901, PLR0912
-    text = str(value)
-    match kind:
-        case "list":
-            if isinstance(value, str):
-                return tuple(one.strip() for one in value.split(",") if one.strip())
-            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-                raise ValueError
-            return tuple(value)
-        case "bool":
-            if text.lower() not in {"true", "false", "1", "0"}:
-                raise ValueError
-            return text.lower() in {"true", "1"}
-        case "int":
-            if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
-                raise ValueError
-            return int(text)
-        case "float":
-            if isinstance(value, bool) or not 0 < float(text) < float("inf"):
-                raise ValueError
-            return float(text)
-        case "duration":
-            return clock.duration(text)
-        case "size":
-            if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?[kmgtKMGT]?", text):
-                raise ValueError
-            unit = _SIZES.get(text[-1:].lower(), 0)
-            return int(float(text[:-1]) * unit) if unit else int(float(text))
-        case _:
-            if not isinstance(value, str) or not value or "\0" in value or ("\n" in value and not kind):
-                raise ValueError
-            return value
 
 
 def described() -> list[dict[str, Any]]:

@@ -41,6 +41,10 @@ class Layout:
         """Return the lock that every verb that changes a worker holds."""
         return self.locks / f"worker-{worker}"
 
+    def runner_lock(self, worker: str) -> Path:
+        """Return the lock that a worker's runner holds for as long as it lives."""
+        return self.locks / f"runner-{worker}"
+
 
 def layout(root: str | os.PathLike[str] | None = None) -> Layout:
     """Return the layout under `root`, else CLAUDE_WORKERS_ROOT, else ~/workers."""

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "claude_workers"
 FLOORS: list[set[str]] = [
     {"errors", "model"},
     {"names", "clock", "files", "text"},
-    {"paths", "lock"},
+    {"paths", "lock", "kinds"},
     {"config", "credentials", "references"},
     {"process", "access"},
     {"enclosure", "transcript", "tickets", "git"},

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from claude_workers import clock, files
 from claude_workers.errors import BadInput
 from claude_workers.home.home import Home
+from claude_workers.lock import is_free
 from claude_workers.model import SCHEMA, Json, Progress, Receipt, Task
 from claude_workers.names import branch_name, plain_word
-from claude_workers.process.identity import Identity, Liveness, probe
+from claude_workers.process.identity import Identity, Liveness, Probe, boot_id, probe
 
 # Beside a task's records while a person asks its runner to stop: without it, a SIGTERM is the host's.
 STOP_FILE = "stop"
@@ -113,11 +114,23 @@ def _observed(home: Home) -> State:
     if task.state != "busy":
         return State(task.state, task.reason, task)
     runner = runner_of(task)
-    if runner is None:
-        return State("crashed", "its runner was never started", task)
-    found = probe(runner)
-    name = {Liveness.ALIVE: "busy", Liveness.DEAD: "crashed", Liveness.UNKNOWN: "unknown"}[found.liveness]
-    return State(name, task.reason if found.alive else f"runner: {found.evidence}", task)
+    found = probe(runner) if runner else Probe(Liveness.DEAD, "it was never started")
+    if found.alive:
+        return State("busy", task.reason, task)
+    return _without_runner(home, task, found)
+
+
+def _without_runner(home: Home, task: Task, found: Probe) -> State:
+    """Judge a task whose runner was not seen: its lock is the second witness, and both must say that it is dead."""
+    if not is_free(home.layout.runner_lock(home.worker)):
+        if found.dead:
+            return State("unknown", f"runner: {found.evidence}, but its lock is held", task)
+        return State("busy", f"runner: {found.evidence}, where it holds its lock", task)
+    if found.dead:
+        return State("crashed", f"runner: {found.evidence}", task)
+    if task.pid is not None and task.boot_id and boot_id():
+        return State("crashed", f"runner: {found.evidence}, and its lock is free", task)
+    return State("unknown", f"runner: {found.evidence}", task)
 
 
 def runner_of(task: Task) -> Identity | None:

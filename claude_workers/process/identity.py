@@ -66,9 +66,13 @@ class Probe:
 
 @functools.cache
 def boot_id() -> str:
-    """Return what distinguishes this boot of the machine from every other; "" when unknown."""
+    """Return what distinguishes this boot of the machine from every other; "" when unknown.
+
+    On Linux `<boot>/<pid namespace>`: in a container beside ours the same pid is another process.
+    """
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return _from_command("sysctl", "-n", "kern.boottime")
 
@@ -129,8 +133,10 @@ def probe(process: Identity) -> Probe:
     boot = boot_id()
     if not boot or not process.boot:
         return Probe(Liveness.UNKNOWN, "the boot it belongs to is not known")
-    if boot != process.boot:
+    if boot.partition("/")[0] != process.boot.partition("/")[0]:
         return Probe(Liveness.DEAD, f"pid {process.pid} belongs to an earlier boot")
+    if boot != process.boot:
+        return Probe(Liveness.UNKNOWN, f"pid {process.pid} belongs to another pid namespace")
     try:
         stat = read_stat(process.pid)
     except (OSError, ValueError, IndexError) as error:

@@ -10,6 +10,7 @@ from claude_workers import clock, files
 from claude_workers.errors import Limited, NoCredentials, Refused, Unreachable, WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import find
+from claude_workers.lock import locked
 from claude_workers.process import spawn
 from claude_workers.process.identity import current
 from claude_workers.runner.finish import finish
@@ -31,6 +32,7 @@ _VERBS: dict[str, Callable[[Run], str | None]] = {
     "publishing": publish,
 }
 _FIRST = "preparing"
+_HANDOVER = 15.0
 # While these run, a request to stop waits: they are short, and half of one helps nobody.
 _UNINTERRUPTED = frozenset({"publishing"})
 
@@ -38,6 +40,12 @@ _UNINTERRUPTED = frozenset({"publishing"})
 def main(layout: Layout, worker: str, task_id: str) -> None:
     """Carry a worker's current task to its end, wherever an earlier runner left it."""
     report = spawn.become_detached()
+    # Held for as long as this process lives: no second runner, whatever anybody believed of the first.
+    with locked(layout.runner_lock(worker), _HANDOVER, f"another runner of worker {worker} is alive"):
+        _carry(layout, worker, task_id, report)
+
+
+def _carry(layout: Layout, worker: str, task_id: str, report: int | None) -> None:
     home = find(layout, worker)
     task = tasks.load(home)
     if task is None or task.task_id != task_id:
