@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from claude_workers.errors import BadInput
 
@@ -23,6 +23,11 @@ def to_iso(moment: datetime) -> str:
 def from_epoch(seconds: float) -> str:
     """Return the moment that many seconds after 1970."""
     return to_iso(datetime.fromtimestamp(seconds, UTC))
+
+
+def in_seconds(seconds: float) -> str:
+    """Return the moment so many seconds from now."""
+    return to_iso(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def seconds_since(text: str | None) -> float | None:

@@ -33,6 +33,16 @@ class Layout:
         """The embedded forge's database."""
         return self.root / "tickets.db"
 
+    @property
+    def limits(self) -> Path:
+        """Until when credentials are not to be used."""
+        return self.root / ".limits.json"
+
+    @property
+    def spending(self) -> Path:
+        """What was spent, a file a month."""
+        return self.root / ".spending"
+
     def claims_memory(self, key: str) -> Path:
         """Return where the root remembers what it last saw of a repository's claims; `*` is a pattern for all."""
         return self.repositories / f"{key}.claims.json"

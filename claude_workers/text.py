@@ -42,11 +42,15 @@ def plain(text: str) -> str:
     return "".join(letter for letter in text if letter.isprintable() or letter in _KEPT_CONTROLS)
 
 
+def secrets_among(values: Iterable[str]) -> list[str]:
+    """Return the values that are long enough to be secrets, the longest first."""
+    return sorted({one for one in values if len(one) >= _SECRET}, key=len, reverse=True)
+
+
 def redacted(text: str, secrets: Iterable[str]) -> str:
     """Return a text with the secrets in it blotted out; what is too short to be one is left."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SECRET:
-            text = text.replace(secret, "[redacted]")
+    for secret in secrets_among(secrets):
+        text = text.replace(secret, "[redacted]")
     return text
 
 

@@ -13,7 +13,7 @@ FLOORS: list[set[str]] = [
     {"names", "clock", "files", "text"},
     {"paths", "lock", "kinds"},
     {"config", "credentials", "references"},
-    {"process", "access"},
+    {"process", "access", "limits", "spending"},
     {"enclosure", "transcript", "tickets", "git"},
     {"home"},
     {"agent", "workspace", "forge"},

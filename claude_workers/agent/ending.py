@@ -10,8 +10,9 @@ from claude_workers import clock
 from claude_workers.text import one_line
 
 # What may be tried again by the same session, and what waits for something outside.
-RETRYABLE = frozenset({"killed", "error"})
-WAITING = {"limit": "limit", "overloaded": "backoff", "unreachable": "backoff", "authentication": "credentials"}
+RETRYABLE = frozenset({"killed", "error", "memory"})
+OUTSIDE = frozenset({"overloaded", "unreachable"})
+WAITING = {"overloaded": "backoff", "unreachable": "backoff", "authentication": "credentials", "spent": "limit"}
 _AUTHENTICATION = frozenset({401, 403})
 _TOO_MANY = 429
 _SERVER = 500

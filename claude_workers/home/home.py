@@ -47,6 +47,11 @@ class Home:
         return self.path / "task.json"
 
     @property
+    def events(self) -> Path:
+        """The event log."""
+        return self.path / "events.jsonl"
+
+    @property
     def completed(self) -> Path:
         """The archived tasks."""
         return self.path / "completed"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from claude_workers import clock, files
 from claude_workers.errors import BadInput
+from claude_workers.home import events
 from claude_workers.home.home import Home
 from claude_workers.lock import is_free
 from claude_workers.model import SCHEMA, Json, Progress, Receipt, Task
@@ -75,14 +76,37 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 def claim(home: Home, task: Task) -> bool:
     """Take the worker for a task; False, changing nothing, when it has one already."""
-    return files.create_exclusive(home.task_file, files.to_text(task.to_json()))
+    taken = files.create_exclusive(home.task_file, files.to_text(task.to_json()))
+    if taken:
+        subject = f"{task.repository.name}#{task.issue}" if task.issue else task.repository.name
+        events.append(home, "claimed", f"{subject}, branch {task.branch}", task.task_id)
+    return taken
 
 
 def save(home: Home, task: Task, **changes: object) -> Task:
     """Replace the task file; return the task as written."""
     changed = dataclasses.replace(task, **changes, updated_at=clock.now())  # type: ignore[arg-type]
     files.write_atomic(home.task_file, files.to_text(changed.to_json()))
+    told = _told(task, changed)
+    if told:
+        events.append(home, changed.state, told, changed.task_id)
     return changed
+
+
+def _told(before: Task, after: Task) -> str:
+    """Return what of a task's change belongs into the event log; "" for nothing."""
+    parts = []
+    if after.pid != before.pid and after.pid is not None:
+        parts.append(f"runner pid {after.pid} took over")
+    if after.attempt != before.attempt:
+        parts.append(f"attempt {after.attempt}")
+    if (after.state, after.phase) != (before.state, before.phase):
+        parts.append(after.phase if after.state == "busy" else f"while {after.phase}")
+    if after.wait_for and (after.wait_for, after.wait_until) != (before.wait_for, before.wait_until):
+        parts.append(f"for {after.wait_for}" + (f" until {after.wait_until}" if after.wait_until else ""))
+    if after.reason and after.reason != before.reason:
+        parts.append(after.reason)
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -182,6 +206,8 @@ def archive(home: Home, task: Task, receipt: Receipt) -> None:
             break
         number += 1
     home.task_file.unlink(missing_ok=True)
+    told = f"{receipt.outcome}: {receipt.reason}" if receipt.reason else receipt.outcome
+    events.append(home, "ended", told, task.task_id)
 
 
 def _archived(home: Home, task: Task, name: str) -> bool:

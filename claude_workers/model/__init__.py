@@ -16,9 +16,13 @@ from claude_workers.model.task import Repository as Repository
 from claude_workers.model.task import Task as Task
 from claude_workers.model.task import Verification as Verification
 from claude_workers.model.view import Assigned as Assigned
+from claude_workers.model.view import Event as Event
+from claude_workers.model.view import Evidence as Evidence
 from claude_workers.model.view import Fault as Fault
 from claude_workers.model.view import Followed as Followed
 from claude_workers.model.view import LogEvent as LogEvent
 from claude_workers.model.view import Orphan as Orphan
+from claude_workers.model.view import Recovered as Recovered
+from claude_workers.model.view import Rescue as Rescue
 from claude_workers.model.view import Todos as Todos
 from claude_workers.model.view import WorkerStatus as WorkerStatus

@@ -128,6 +128,12 @@ class Progress(Record):
     denials: list[str] = field(default_factory=list)
     blocked_hosts: list[str] = field(default_factory=list)
     verification: Json | None = None
+    costed_tokens: int = 0
+    booked_usd: float = 0.0
+    booked_tokens: int = 0
+    booked_s: float = 0.0
+    tries: list[Json] = field(default_factory=list)
+    rescued: str = ""
     feedback: int = 0
     asked_to_commit: bool = False
     files_changed: list[str] = field(default_factory=list)

@@ -58,6 +58,59 @@ class LogEvent(Record):
 
 
 @dataclass(frozen=True)
+class Event(Record):
+    """One line of a worker's event log: when, of what kind, what it said, of which task, written by which pid."""
+
+    at: str
+    kind: str
+    text: str
+    task_id: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence(Record):
+    """One thing looked at for a worker's state: what, when, what it said; `checked` False: nobody looked, and why."""
+
+    what: str
+    said: str
+    at: str = ""
+    checked: bool = True
+
+
+@dataclass(frozen=True)
+class Rescue(Record):
+    """A task's work as our store keeps it: the branch's tip, and a commit with the working tree's state.
+
+    `changed` counts the files that were not committed, `left_out` names those too large to be kept.
+    """
+
+    repo: str
+    worker: str
+    task_id: str
+    branch: str
+    at: str
+    tip: str
+    state: str
+    commits: int = 0
+    changed: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Recovered(Record):
+    """What `recover` did about one thing, or why it could not.
+
+    `did`: resumed, woken, released, cleared, waits, given-up or failed.
+    """
+
+    worker: str
+    did: str
+    said: str
+    task_id: str = ""
+
+
+@dataclass(frozen=True)
 class Orphan(Record):
     """An issue that a worker of this root holds without being at it.
 

@@ -26,6 +26,7 @@ from claude_workers.process.spawn import spawn_detached
 if TYPE_CHECKING:
     from claude_workers.model import Change, Json, Repository
     from claude_workers.paths import Layout
+    from claude_workers.pool.floors import Wait
     from claude_workers.pool.preflight import Order, Ready
 
 LOCK_WAIT = 120.0
@@ -140,8 +141,8 @@ def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
         if task.issue:
             ready.forge.label(task.issue, add=(label,))
             undo.callback(ready.forge.label, task.issue, remove=(label,))
-        if ready.disk_short:
-            task = tasks.save(home, task, state="waiting", wait_for="disk", reason=ready.disk_short)
+        if ready.wait:
+            task = wait(home, task, ready.wait)
         else:
             start_runner(home, task)
         undo.pop_all()
@@ -208,6 +209,11 @@ def _own(home: Home, change: Change) -> bool:
     return tasks.archived_task(home, change.task_id) is not None
 
 
+def wait(home: Home, task: Task, why: Wait) -> Task:
+    """Let a task wait for what its machine lacks; `recover` wakes it."""
+    return tasks.save(home, task, state="waiting", wait_for=why.wait_for, wait_until=why.until, reason=why.reason)
+
+
 def start_runner(home: Home, task: Task) -> None:
     """Start a runner for the current task and see that it lives; WorkersError otherwise."""
     folder = files.make_private(home.run(task.task_id))
@@ -231,9 +237,12 @@ def continue_task(home: Home, task: Task) -> Task:
         forge.label(task.issue, add=(str(task.options.get("label") or f"worker:{home.worker}"),))
     me = current()
     starter = {**task.extra, "dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}}
+    # What only waited goes on with the attempt it had.
+    attempt = task.attempt + (task.state != "waiting")
     again = tasks.save(
-        home, task, state="busy", attempt=task.attempt + 1, pid=None, pid_start=None, reason="", extra=starter
-    )
+        home, task, state="busy", attempt=attempt, pid=None, pid_start=None, reason="", extra=starter,
+        wait_for=None, wait_until=None,
+    )  # fmt: skip
     try:
         start_runner(home, again)
     except BaseException:

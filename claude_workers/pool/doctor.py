@@ -16,7 +16,7 @@ from claude_workers.errors import WorkersError
 from claude_workers.forge.choose import github
 from claude_workers.home.home import Home, every
 from claude_workers.model import Record
-from claude_workers.pool import preflight
+from claude_workers.pool import floors, preflight
 from claude_workers.pool.rights import judge
 from claude_workers.process.spawn import scope_prefix
 from claude_workers.workspace import upstream
@@ -113,7 +113,7 @@ def _login(settings: config.Settings) -> str:
 
 def _disk(layout: Layout, settings: config.Settings) -> str:
     place = layout.root if layout.root.is_dir() else layout.root.parent
-    short = preflight.disk_short(layout, settings) if place == layout.root else ""
+    short = floors.disk_short(layout, settings) if place == layout.root else ""
     if short:
         raise WorkersError(short, "free some disk space, or lower disk_floor")
     return f"{shutil.disk_usage(place if place.is_dir() else '/').free >> 30} GiB free at {place}"

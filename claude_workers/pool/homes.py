@@ -14,6 +14,7 @@ from claude_workers.names import worker_id
 from claude_workers.pool import leave
 from claude_workers.pool.dispatch import LOCK_WAIT, describe
 from claude_workers.runner.finish import finish
+from claude_workers.runner.rescue import UNSAVED
 from claude_workers.runner.run import MADE_FOR, Run
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _refuse_unrescued(home: Home) -> None:
     for folder in folders:
         rescued = made_for and tasks.receipt(home, made_for) is not None
         notes = tasks.progress(home, made_for or "").notes if made_for else []
-        failed = any(note.startswith("what the clone holds could not") for note in notes)
+        failed = any(note.startswith(UNSAVED) for note in notes)
         if ".kept-" in folder.name or not rescued or failed:
             raise WorkersError(
                 f"{folder.path} holds work that was neither published nor rescued",

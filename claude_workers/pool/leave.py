@@ -11,8 +11,8 @@ from claude_workers.home import tasks
 from claude_workers.process.identity import Identity, boot_id, send
 from claude_workers.process.tree import end_tree, wait_gone
 from claude_workers.runner.finish import finish
+from claude_workers.runner.rescue import rescue
 from claude_workers.runner.run import Run
-from claude_workers.runner.work import rescue
 
 if TYPE_CHECKING:
     from claude_workers.home.home import Home

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 from claude_workers import access, config, credentials, files
 from claude_workers.agent import command, reach
 from claude_workers.enclosure import levels
-from claude_workers.errors import BadInput, NoCredentials, NotFound, Refused, WorkersError
+from claude_workers.errors import BadInput, NoCredentials, Refused, WorkersError
 from claude_workers.forge.choose import forge_of
 from claude_workers.home import provision, templates
 from claude_workers.model import Repository
 from claude_workers.names import host_of, is_path, owner_repo
+from claude_workers.pool import floors
 from claude_workers.workspace import upstream
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Ready:
     base: str
     model: str | None
     options: Json
-    disk_short: str
+    wait: floors.Wait | None
     remote: upstream.Remote
     issue: Issue | None
 
@@ -127,8 +127,8 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
         raise BadInput(f"issue {issue.number} is locked", "unlock its conversation, or name another")
     return Ready(
         repository, forge, _expectation(order, settings), isolation, base,
-        order.model or settings.model, options, disk_short(layout, settings), remote,
-        issue,
+        order.model or settings.model, options, floors.wait(home, settings, repository, str(options["pays"])),
+        remote, issue,
     )  # fmt: skip
 
 
@@ -228,14 +228,3 @@ def _operators() -> dict[str, str]:
     except subprocess.TimeoutExpired:
         return {}
     return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
-
-
-def disk_short(layout: Layout, settings: config.Settings) -> str:
-    """Return why there is too little disk for a task; "" when there is enough."""
-    try:
-        free = shutil.disk_usage(layout.root).free
-    except OSError as error:
-        raise NotFound(f"{layout.root} cannot be read: {error.strerror}", "check the root") from error
-    if free >= settings.disk_floor:
-        return ""
-    return f"{free >> 20} MiB free, below disk_floor of {settings.disk_floor >> 20} MiB"

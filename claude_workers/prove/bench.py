@@ -21,6 +21,7 @@ from claude_workers.home import provision, tasks
 from claude_workers.model import Repository, Task
 from claude_workers.paths import Layout
 from claude_workers.runner import inside
+from claude_workers.runner.execute import Bounds, execute
 from claude_workers.runner.prepare import prepare
 from claude_workers.runner.run import Run
 
@@ -78,7 +79,7 @@ class Bench:
         """Run a shell script in the agent's enclosure and return all it said."""
         enclosure = inside.agent_enclosure(self.run)
         enclosure = dataclasses.replace(enclosure, env={**enclosure.env, **self.variables})
-        _, printed, errors = inside.execute(enclosure, ["sh", "-c", script], limit=_LIMIT)
+        _, printed, errors = execute(enclosure, ["sh", "-c", script], bounds=Bounds(_LIMIT))
         return (printed + errors).decode("utf-8", "replace")
 
     def outside(self, script: str) -> str:

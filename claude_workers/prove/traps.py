@@ -20,6 +20,7 @@ from claude_workers.errors import Refused, WorkersError
 from claude_workers.home import provision
 from claude_workers.pool import preflight
 from claude_workers.runner import inside
+from claude_workers.runner.execute import Scripts
 from claude_workers.workspace import clone
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _git_ours(bench: Bench) -> bool:
 
 
 def _carry(bench: Bench) -> None:
-    scripts = inside.Scripts(inside.carry_enclosure(bench.run))
+    scripts = Scripts(inside.carry_enclosure(bench.run))
     clone.carry(scripts, bench.run.cargo())
 
 

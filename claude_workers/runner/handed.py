@@ -34,6 +34,7 @@ def variables(run: Run) -> dict[str, str]:
         return {}
     at = access.server_of(run.repository)
     token = access.agent_token(run.repository)
+    run.blot.add(token)
     named = {access.SERVER_VARIABLE: at, access.API_VARIABLE: access.api(at)}
     if at == access.GITHUB:
         return {**named, "GH_TOKEN": token}
@@ -62,6 +63,7 @@ class Handed:
 
     def _write(self) -> None:
         token = access.agent_token(self._run.repository)
+        self._run.blot.add(token)
         with self._lock:
             if not self._ended.is_set():
                 files.own_folder(self._run.home.forge)

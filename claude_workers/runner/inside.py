@@ -1,23 +1,19 @@
-"""What a task's programs see: the agent's enclosure, the gate's, and scripts run in either."""
+"""What a task's programs see: the agent's enclosure, the gate's, and those of git alone."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-import selectors
 import shutil
-import subprocess
-import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from claude_workers import access, credentials, files, paths
 from claude_workers.agent import command, reach
-from claude_workers.enclosure.launch import ENCLOSED, Enclosure, launch
+from claude_workers.enclosure.launch import ENCLOSED, Enclosure
 from claude_workers.enclosure.rules import Rules
 from claude_workers.enclosure.toolchain import INSIDE, Toolchain, tool_variables
-from claude_workers.errors import BadInput, WorkersError
+from claude_workers.errors import BadInput
 from claude_workers.home.home import HANDED
 from claude_workers.runner import handed
 
@@ -26,10 +22,6 @@ if TYPE_CHECKING:
     from claude_workers.runner.run import Run
 
 _INPUTS = ("prompt.md", "issue.md", "issue.json", "pins.json")
-_SCRIPT_LIMIT = 600.0
-_CHUNK = 256 << 10
-_KEPT = 256 << 10
-_MOST = 4 << 30
 _OWN = frozenset({".claude", "tmp", "github", "runs", "completed", "parked", ".env", "task.json", ".zshenv"})
 
 
@@ -69,7 +61,9 @@ def _rendered(run: Run) -> dict[Path, str]:
     lines = ["[user]", f"\tname = {_quoted(author.get('name', ''))}", f"\temail = {_quoted(author.get('email', ''))}"]
     if run.holds_token:
         lines += handed.git_lines(run)
-    lines += ["[safe]", "\tdirectory = *", "[advice]", "\tdetachedHead = false", "[gc]", "\tauto = 0", ""]
+    lines += ["[safe]", "\tdirectory = *", "[advice]", "\tdetachedHead = false", "[gc]", "\tauto = 0"]
+    # What is committed is on the disk: a machine may lose its power at any moment.
+    lines += ["[core]", "\tfsync = all", "\tfsyncMethod = batch", ""]
     trusted = {"hasCompletedOnboarding": True, "projects": {str(run.home.path): {"hasTrustDialogAccepted": True}}}
     return {
         run.home.path / ".gitconfig": "\n".join(lines),
@@ -180,59 +174,3 @@ def _plain_level(run: Run) -> str:
 def _scratch(run: Run, folder: Path) -> str:
     """Return the temporary folder: the enclosure's own /tmp, or one beside the checkout without one."""
     return "/tmp" if run.task.isolation in ENCLOSED else str(folder)  # noqa: S108
-
-
-def execute(
-    enclosure: Enclosure, argv: list[str], *, output: IO[bytes] | None = None, limit: float = _SCRIPT_LIMIT
-) -> tuple[int, bytes, bytes]:
-    """Run a program to its end inside; return exit status and the ends of what it printed and complained.
-
-    With `output` all it prints is copied there, by us, from a pipe. Raises WorkersError past `limit`
-    seconds, or past what any work needs.
-    """
-    launched = launch(argv, enclosure)
-    try:
-        printed, errors = _drained(launched.popen, output, limit)
-    finally:
-        launched.end(grace=0)
-    return launched.popen.returncode, printed, errors
-
-
-def _drained(popen: subprocess.Popen[bytes], output: IO[bytes] | None, limit: float) -> tuple[bytes, bytes]:
-    """Read both streams to their ends, keeping the last of each; the first is copied to `output`, if any."""
-    ends = {popen.stdout: b"", popen.stderr: b""}
-    deadline, copied = time.monotonic() + limit, 0
-    with selectors.DefaultSelector() as selector:
-        for stream in ends:
-            selector.register(stream, selectors.EVENT_READ)  # type: ignore[arg-type]
-        while selector.get_map():
-            for key, _ in selector.select(min(1.0, max(0.0, deadline - time.monotonic()))):
-                data = os.read(key.fd, _CHUNK)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is popen.stdout and output is not None:
-                    copied += output.write(data)
-                else:
-                    ends[key.fileobj] = (ends[key.fileobj] + data)[-_KEPT:]  # type: ignore[index]
-            if time.monotonic() > deadline:
-                raise WorkersError(f"it took longer than {limit:.0f} s inside the enclosure")
-            if copied > _MOST:
-                raise WorkersError(f"more than {_MOST >> 30} GiB came out of the enclosure", "look at the clone")
-    popen.wait()
-    return ends[popen.stdout], ends[popen.stderr]
-
-
-class Scripts:
-    """Runs shell scripts inside one enclosure, as `workspace.clone` asks for."""
-
-    def __init__(self, enclosure: Enclosure, start: Path | None = None) -> None:
-        self._enclosure = dataclasses.replace(enclosure, cwd=start) if start else enclosure
-
-    def __call__(self, script: str, *words: str, output: IO[bytes] | None = None) -> bytes:
-        """Return what the script printed; WorkersError with its last line when it fails."""
-        status, printed, errors = execute(self._enclosure, ["sh", "-c", script, "sh", *words], output=output)
-        if status != 0:
-            lines = errors.decode("utf-8", "replace").strip().splitlines()
-            said = lines[-1][:300] if lines else f"exit {status}"
-            raise WorkersError(f"inside the enclosure: {said}")
-        return printed

@@ -16,9 +16,10 @@ from claude_workers.process.identity import current
 from claude_workers.runner.finish import finish
 from claude_workers.runner.prepare import prepare
 from claude_workers.runner.publish import publish
+from claude_workers.runner.rescue import UNSAVED, rescue
 from claude_workers.runner.run import Ended, Parked, Run, StopRequested
 from claude_workers.runner.verify import verify
-from claude_workers.runner.work import rescue, work
+from claude_workers.runner.work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,11 @@ _VERBS: dict[str, Callable[[Run], str | None]] = {
 }
 _FIRST = "preparing"
 _HANDOVER = 15.0
-# While these run, a request to stop waits: they are short, and half of one helps nobody.
-_UNINTERRUPTED = frozenset({"publishing"})
+# A request to stop waits so many seconds for these: they are short, and half of one helps nobody.
+_SHORT = frozenset({"publishing"})
+_PATIENCE = 4.0
+# A machine that goes down gives a process about ten seconds in all.
+_LAST_RESCUE = 4.0
 
 
 def main(layout: Layout, worker: str, task_id: str) -> None:
@@ -59,6 +63,7 @@ def _carry(layout: Layout, worker: str, task_id: str, report: int | None) -> Non
     )  # fmt: skip
     files.remove_tree(home.run(task_id) / tasks.STOP_FILE)
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGALRM, _stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     spawn.report(report, {"pid": me.pid, "start": me.start, "boot": me.boot})
     taken = tasks.load(home)
@@ -69,7 +74,14 @@ def _carry(layout: Layout, worker: str, task_id: str, report: int | None) -> Non
 
 def _stop(_number: int, _frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
     raise StopRequested
+
+
+def _stop_soon(_number: int, _frame: object) -> None:
+    """Let what is short come to its end first: every step of it can be repeated, should it not."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
 
 def live(run: Run, phase: str) -> None:
@@ -112,33 +124,36 @@ def _phases(run: Run, phase: str) -> None:
     following: str | None = "working" if phase == _FIRST else phase
     while following:
         run.save(phase=following)
-        if following in _UNINTERRUPTED:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if following in _SHORT:
+            signal.signal(signal.SIGTERM, _stop_soon)
         following = _VERBS[following](run)
 
 
 def _end(run: Run, outcome: str, reason: str) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if outcome != "pull_request":
-        unsaved = rescue(run)
-        if unsaved:
-            run.note(f"what the clone holds could not be carried into our repository: {unsaved}")
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, _stop_soon)
+    if outcome != "pull_request" and not run.progress.outcome:
+        _rescued(run)
     run.observe(outcome=outcome, reason=reason)
     finish(run)
 
 
-def _park(run: Run, parked: Parked) -> None:
+def _rescued(run: Run) -> None:
     unsaved = rescue(run)
     if unsaved:
-        run.note(f"what the clone holds could not be carried into our repository: {unsaved}")
+        run.note(f"{UNSAVED}: {unsaved}")
+
+
+def _park(run: Run, parked: Parked) -> None:
+    _rescued(run)
     run.say(f"waiting for {parked.wait_for}: {parked.reason}")
     run.save(state="waiting", wait_for=parked.wait_for, wait_until=parked.until, reason=parked.reason)
 
 
 def _stopped(run: Run) -> None:
     """Leave the task as it is, its work kept: stopped by a person, or waiting for the machine's return."""
-    unsaved = rescue(run)
     asked = (run.folder / tasks.STOP_FILE).exists()
+    unsaved = rescue(run, None if asked else _LAST_RESCUE)
     reason = "stopped by a person" if asked else "host stopping"
     if unsaved:
         reason += f"; the work could not be rescued: {unsaved}"

@@ -1,19 +1,23 @@
-"""Preparing a task: our mirror, the agent's clone and branch, the issue and the prompt as files."""
+"""Preparing a task: our mirror, the agent's clone and branch, and all that it is given."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from claude_workers import config, files
+from claude_workers import files
 from claude_workers.errors import WorkersError
-from claude_workers.home import provision, templates
-from claude_workers.home.home import HANDED
-from claude_workers.model import Issue
-from claude_workers.runner import inside
+from claude_workers.home import provision
+from claude_workers.runner import assignment, inside
+from claude_workers.runner.execute import Bounds, Scripts, execute
+from claude_workers.runner.rescue import rescue
 from claude_workers.runner.run import Ended, Run
-from claude_workers.workspace import clone, store, submodules, upstream
+from claude_workers.workspace import clone, rescues, scripts, store, submodules, upstream
 
-_GUIDES = ("AGENTS.md", "CLAUDE.md")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from claude_workers.workspace.clone import Carried
 
 
 def prepare(run: Run) -> str:
@@ -25,13 +29,28 @@ def prepare(run: Run) -> str:
     run.reload_settings()
     listed = submodules.of(run.mirror, run.progress.base, run.repository, run.settings.submodules)
     run.submodules = submodules.mirrors(run.home.layout, listed)
-    _write_inputs(run)
+    assignment.write(run)
     _clear_temporary(run)
-    fresh = not (run.clone / ".git").is_dir() or not run.owns_clone()
-    if fresh:
+    if not _usable(run):
         _make_clone(run)
     provision_commands(run)
     return "working"
+
+
+def _usable(run: Run) -> bool:
+    """Tell whether the clone is this task's own and git can go on in it; what a crash left there is rescued first."""
+    if not run.owns_clone() or not (run.clone / ".git").is_dir():
+        return False
+    unsaved = rescue(run) if run.task.attempt > 1 else ""
+    if not unsaved:
+        return True
+    run.say(f"the work of the attempt before could not be rescued: {unsaved}")
+    try:
+        Scripts(inside.carry_enclosure(run))(scripts.CHECK, str(run.clone))
+    except WorkersError as error:
+        run.note(f"the clone was damaged ({error.message})")
+        return False
+    return True
 
 
 def _begin(run: Run) -> None:
@@ -56,23 +75,39 @@ def _make_clone(run: Run) -> None:
     files.remove_tree(making)
     files.make_private(making)
     beginning = clone.Beginning(run.mirror, run.progress.base_branch, run.task.branch, run.progress.start)
-    scripts = inside.Scripts(inside.making_enclosure(run, making))
-    clone.create(scripts, making, beginning)
-    submodules.checkout(scripts, making, run.submodules)
-    if (run.clone / ".git").exists():
+    inner = Scripts(inside.making_enclosure(run, making))
+    clone.create(inner, making, beginning)
+    rescued = rescues.last(run.store, run.kept)
+    if rescued:
+        _resume(run, inner, making, rescued)
+    submodules.checkout(inner, making, run.submodules)
+    if run.clone.is_dir() and any(run.clone.iterdir()):
         _rescue_leftovers(run)
     files.remove_tree(run.clone)
     os.rename(making, run.clone)
     run.mark_clone()
 
 
+def _resume(run: Run, inner: Scripts, making: Path, rescued: Carried) -> None:
+    """Go on from what was rescued of this very task: its clone was damaged, or is on another disk."""
+    bundle = making / ".git" / "rescued.bundle"
+    store.give(run.store, run.mirror, rescued.state, bundle)
+    clone.resume(inner, making, bundle, run.task.branch, rescued)
+    bundle.unlink()
+    run.note(f"the clone was made again from what was rescued, at {rescued.tip[:12]}")
+
+
 def _rescue_leftovers(run: Run) -> None:
     try:
         cargo = run.cargo(f"{run.task.worker}/before-{run.task.task_id}")
-        clone.carry(inside.Scripts(inside.carry_enclosure(run)), cargo)
+        clone.carry(Scripts(inside.carry_enclosure(run)), cargo)
     except WorkersError as error:
         # Nothing is deleted that could not be carried: it is moved aside and said.
         aside = run.clone.with_name(f"{run.clone.name}.kept-{run.task.task_id[:8]}")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = run.clone.with_name(f"{run.clone.name}.kept-{run.task.task_id[:8]}-{number}")
         os.rename(run.clone, aside)
         run.note(f"an earlier clone could not be rescued ({error.message}) and was kept as {aside.name}")
 
@@ -83,77 +118,18 @@ def _clear_temporary(run: Run) -> None:
     files.own_folder(run.home.outbox)
 
 
-def _write_inputs(run: Run) -> None:
-    recorded = files.read_json(run.path("issue.json"))
-    issue = Issue.from_json(recorded) if recorded else None
-    if issue:
-        files.write_atomic(run.path("issue.md"), issue_text(run, issue))
-    files.write_atomic(run.path("prompt.md"), prompt_text(run, issue))
-
-
-def prompt_values(run: Run) -> dict[str, str]:
-    """Return the variables a prompt template may name."""
-    return {
-        "repository": run.repository.name,
-        "repoName": run.repository.short,
-        "issueNumber": str(run.task.issue or ""),
-        "branchName": run.task.branch,
-        "workerId": run.task.worker,
-        "prompt": run.task.prompt,
-    }
-
-
-def prompt_text(run: Run, issue: Issue | None) -> str:
-    """Return the agent's first message: assignment, instructions, issue and the repository's guides."""
-    wanted = str(run.task.options.get("prompt_template") or "") or templates.read("prompt.md")
-    values = {**prompt_values(run), "task": _task_text(run, issue)}
-    parts = [templates.fill(wanted, values, "prompt template").strip()]
-    if issue:
-        parts.append(f"The issue (also in {run.path('issue.md')}):\n\n{issue_text(run, issue)}")
-        if issue.left_out:
-            parts.append(f"{issue.left_out} comments of people without write access were left out.")
-    if run.path(HANDED).is_dir():
-        parts.append(f"You are handed, in {run.path(HANDED)}: {', '.join(sorted(os.listdir(run.path(HANDED))))}")
-    if not run.settings.trust_project_settings:
-        for name in _GUIDES:
-            guide = upstream.show(run.mirror, run.progress.base, name)
-            if guide and guide.strip() != f"@{_GUIDES[0]}":
-                parts.append(f"The repository's {name}:\n\n{guide.strip()}")
-    return "\n\n".join(parts) + "\n"
-
-
-def _task_text(run: Run, issue: Issue | None) -> str:
-    expect = {
-        "change": "Deliver a change as commits on the branch.",
-        "answer": "Change nothing. Deliver an answer: your last message.",
-        "either": "Deliver what is asked for: a change as commits on the branch, or an answer as your last message.",
-    }[run.task.expect]
-    subject = f"Your assignment is issue {issue.number}: {issue.title}" if issue else "Your assignment is below."
-    return f"{subject}\n{expect}"
-
-
-def issue_text(run: Run, issue: Issue) -> str:
-    """Return an issue with its conversation as a page."""
-    labels = ", ".join(issue.labels) or "none"
-    head = f"# {issue.title}\n\nRepository: {run.repository.name}\nNumber: {issue.number}\nURL: {issue.url}"
-    parts = [f"{head}\nAuthor: {issue.author}\nLabels: {labels}", issue.body.strip() or "(no description)"]
-    parts += [f"## {one.author}, {one.created_at}\n\n{one.body.strip()}" for one in issue.comments]
-    return "\n\n".join(parts) + "\n"
-
-
 def provision_commands(run: Run) -> None:
     """Run post_checkout and setup in the agent's clone; a failure is a warning unless required."""
-    settings: config.Settings = run.settings
-    for name, wanted in (("post_checkout", settings.post_checkout), ("setup", settings.setup)):
+    for name, wanted in (("post_checkout", run.settings.post_checkout), ("setup", run.settings.setup)):
         if not wanted:
             continue
         run.say(f"{name}: {wanted}")
         argv = ["sh", "-c", wanted]
-        status, printed, errors = inside.execute(inside.agent_enclosure(run), argv, limit=settings.setup_limit)
+        status, printed, errors = execute(inside.agent_enclosure(run), argv, bounds=Bounds(run.settings.setup_limit))
         if status == 0:
             continue
-        said = (errors + printed).decode("utf-8", "replace").strip().splitlines()
+        said = run.publishable((errors + printed).decode("utf-8", "replace")).strip().splitlines()
         text = f"{name} failed with exit {status}: {said[-1][:200] if said else 'no output'}"
-        if settings.setup_required:
+        if run.settings.setup_required:
             raise Ended("failed", text)
         run.note(text)

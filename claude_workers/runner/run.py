@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from claude_workers import access, clock, config, credentials, files
 from claude_workers.agent import stream
 from claude_workers.home import tasks
-from claude_workers.text import redacted
+from claude_workers.runner.blot import Blot
 from claude_workers.workspace import store, upstream
 from claude_workers.workspace.clone import Cargo
 
@@ -81,14 +81,25 @@ class Run:
     @property
     def origin(self) -> access.Origin:
         """The repository with its access, found anew each time: tokens are renewed while agents work."""
-        return access.origin(self.repository)
+        found = access.origin(self.repository)
+        self.blot.add(found.access.token)
+        return found
+
+    @functools.cached_property
+    def blot(self) -> Blot:
+        """What the runner holds or the agent was given and nobody may be shown."""
+        values = {**self.secrets, **credentials.env_file(self.settings.env_file)}
+        values.pop(credentials.BASE_URL, None)
+        return Blot([*values.values(), *(os.environ.get(name, "") for name in access.TOKENS)])
 
     def publishable(self, text: str) -> str:
-        """Return a text that the world may read: without the secrets that the agent was given."""
-        given = {**self.secrets, **credentials.env_file(self.settings.env_file)}
-        given.pop(credentials.BASE_URL, None)
-        own = [access.agent_token(self.repository)] if self.holds_token else []
-        return redacted(text, [*given.values(), *own])
+        """Return a text that the world may read: without those secrets."""
+        return self.blot.text(text)
+
+    @property
+    def pays(self) -> str:
+        """Which of the home's credentials pays: key, token or login."""
+        return str(self.task.options.get("pays") or "")
 
     @property
     def holds_token(self) -> bool:
@@ -102,7 +113,8 @@ class Run:
 
     def cargo(self, kept: str | None = None) -> Cargo:
         """Return the clone as something to carry, kept under the task's name unless another is given."""
-        return Cargo(self.clone, self.task.branch, self.mirror, self.store, kept or self.kept)
+        sizes = (self.settings.rescue_file_limit, self.settings.rescue_limit)
+        return Cargo(self.clone, self.task.branch, self.mirror, self.store, kept or self.kept, *sizes)
 
     def owns_clone(self) -> bool:
         """Tell whether the clone was made, whole, for this task."""

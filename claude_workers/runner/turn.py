@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import selectors
@@ -10,72 +11,104 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
-from claude_workers import clock, files, transcript
+from claude_workers import files, transcript
 from claude_workers.agent import command, reach, stream
 from claude_workers.agent.ending import Ending, Evidence, classify
 from claude_workers.agent.watchdog import Watchdog
 from claude_workers.enclosure.launch import Launched, launch
 from claude_workers.runner import inside
 from claude_workers.runner.handed import Handed
+from claude_workers.runner.heard import Heard
+from claude_workers.runner.purse import Purse
+from claude_workers.runner.rescue import Periodic
 from claude_workers.text import one_line
 
 if TYPE_CHECKING:
-    from claude_workers.model import Json
+    from claude_workers.process.identity import Identity
     from claude_workers.runner.run import Run
 
 _TICK = 0.5
+_TELL = 10.0
 _LAST_WORDS = 20.0
 _LINE_LIMIT = 64 << 20
 _STREAM_LIMIT = 2 << 30
 _STDERR_KEPT = 8 << 10
 _CHUNK = 256 << 10
-_DENIALS = 200
-_ANSWER = 100_000
 _AUTHENTICATION = frozenset({401, 403})
 
 
 def take_turn(run: Run, message: str) -> Ending:
     """Give the agent a message, follow it to the end of its turn, and tell how it ended."""
-    cwd, session = run.clone, run.task.session_id
-    resume = transcript.exists(run.home.claude, cwd, session)
+    purse = Purse(run)
+    spent = purse.verdict()
+    if spent:
+        return spent
+    resume = transcript.exists(run.home.claude, run.clone, run.task.session_id)
     listed = reach.domains(run.settings, inside.ends(run))
     openings = command.Openings(listed, (*inside.mirrors(run), *inside.tools(run.home)))
     pinned = run.path("pins.json")
     pins = command.pins(run.home, run.task.isolation, run.settings, openings)
     files.write_atomic(pinned, files.to_text(pins))
     program = command.binary(run.settings)
-    argv = command.argv(program, run.task, run.settings, pinned=pinned, resume=resume)
+    settings = dataclasses.replace(run.settings, budget_usd=purse.allowance())
+    argv = command.argv(program, run.task, settings, pinned=pinned, resume=resume)
     token = Handed(run)
-    enclosure = inside.agent_enclosure(run, pays=str(run.task.options.get("pays", "")))
+    enclosure = inside.agent_enclosure(run, pays=run.pays)
     launched = launch(argv, enclosure, stdin=subprocess.PIPE)
-    watchdog = Watchdog(
-        run.settings,
-        worked=run.progress.worked_s,
-        transcript=transcript.path(run.home.claude, cwd, session),
-    )
+    watch = _Watch(run, purse)
     try:
-        return _Turn(run, launched, watchdog).follow(message)
+        return _Turn(run, launched, watch).follow(message)
     finally:
         launched.end()
         token.close()
+        watch.close()
         hosts = sorted({*run.progress.blocked_hosts, *launched.blocked})
-        worked = run.progress.worked_s + watchdog.elapsed
-        run.observe(blocked_hosts=hosts, worked_s=worked, agent_pid=None, turns=run.progress.turns + 1)
+        run.observe(blocked_hosts=hosts, agent_pid=None, turns=run.progress.turns + 1)
+        purse.settle()
+
+
+class _Watch:
+    """All that looks after a turn from outside: its time and silence, its budgets, the rescue of its work."""
+
+    def __init__(self, run: Run, purse: Purse) -> None:
+        path = transcript.path(run.home.claude, run.clone, run.task.session_id)
+        self._run = run
+        self._purse = purse
+        self._worked = run.progress.worked_s
+        self._dog = Watchdog(run.settings, worked=self._worked, transcript=path)
+        self._rescues = Periodic(run)
+        self._told = 0.0
+
+    def heard(self) -> None:
+        """Note a byte on the stream."""
+        self._dog.heard()
+
+    def verdict(self, leader: Identity | None) -> Ending | None:
+        """Return why the agent must be ended now; None while it may go on."""
+        self._rescues.tick()
+        if self._dog.elapsed - self._told > _TELL:
+            self._told = self._dog.elapsed
+            self._run.observe(now=False, worked_s=self._worked + self._told)
+        return self._dog.verdict(leader) or self._purse.look()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._rescues.close()
+        self._run.observe(worked_s=self._worked + self._dog.elapsed)
 
 
 class _Turn:
     """Reads one agent's stream while it works."""
 
-    def __init__(self, run: Run, launched: Launched, watchdog: Watchdog) -> None:
+    def __init__(self, run: Run, launched: Launched, watch: _Watch) -> None:
         self._run = run
         self._launched = launched
-        self._watchdog = watchdog
+        self._watch = watch
+        self._heard = Heard(run)
         self._evidence = Evidence()
         self._stderr = b""
         self._partial = bytearray()
         self._written = 0
-        self._earlier = (run.progress.cost_usd, run.progress.tokens)
-        self._messages: set[str] = set()
 
     def follow(self, message: str) -> Ending:
         """Read until both streams end or the watch says stop."""
@@ -124,6 +157,7 @@ class _Turn:
             status = popen.returncode
         said = self._stderr.decode("utf-8", "replace")
         if said.strip():
+            said = self._run.publishable(said)
             self._run.say(f"agent's stderr: {one_line(said, 2000)}")
         return classify(self._evidence, status, said)
 
@@ -132,7 +166,7 @@ class _Turn:
         run = self._run
         if self._evidence.result is not None and not self._launched.popen.stdin.closed:  # type: ignore[union-attr]
             self._hang_up()
-        self._evidence.watch = self._evidence.watch or self._watchdog.verdict(self._launched.leader)
+        self._evidence.watch = self._evidence.watch or self._watch.verdict(self._launched.leader)
         if run.progress.agent_pid is None:
             agent = self._launched.agent()
             if agent:
@@ -143,7 +177,7 @@ class _Turn:
         run.flush()
 
     def _take(self, data: bytes) -> None:
-        self._watchdog.heard()
+        self._watch.heard()
         first, *others = data.split(b"\n")
         self._partial += first
         lines = []
@@ -159,6 +193,7 @@ class _Turn:
                 self._line(line)
 
     def _line(self, line: bytes) -> None:
+        line = self._run.blot.line(line)
         event = stream.parse(line)
         if event is None:
             wrapped = {"type": "unparsed", "text": line[:2000].decode("utf-8", "replace")}
@@ -170,48 +205,4 @@ class _Turn:
             # Claude Code would retry a refused credential ten times, for minutes.
             status = self._evidence.retry_status
             self._evidence.watch = classify(Evidence(retry_status=status), 1, "")
-        self._observe(event)
-
-    def _observe(self, event: Json) -> None:
-        run = self._run
-        changes: Json = {}
-        for text in stream.texts(event):
-            changes["last_text"] = one_line(text)
-        for called in stream.tools(event):
-            changes["activity"] = called
-        if event.get("type") == "assistant":
-            message = event["message"] if isinstance(event.get("message"), dict) else {}
-            if str(message.get("id")) not in self._messages:
-                self._messages.add(str(message.get("id")))
-                changes["tokens"] = run.progress.tokens + stream.tokens(message.get("usage"))
-        if event.get("type") == "result":
-            changes |= self._result(event)
-        todos = transcript.todos(run.home.claude, run.task.task_id)
-        changes |= {"todos_done": todos.done, "todos_total": todos.total}
-        run.observe(now=event.get("type") == "result", last_activity_at=clock.now(), **changes)
-
-    def _result(self, event: Json) -> Json:
-        run = self._run
-        cost = event.get("total_cost_usd")
-        denials = event.get("permission_denials")
-        names = [_denied(one) for one in denials if isinstance(one, dict)] if isinstance(denials, list) else []
-        answer = event.get("result")
-        return {
-            "cost_usd": self._earlier[0] + (float(cost) if isinstance(cost, int | float) else 0.0),
-            "tokens": self._earlier[1] + stream.tokens(event.get("usage")),
-            "usage": _numbers(event.get("usage")),
-            "denials": list(dict.fromkeys([*run.progress.denials, *names]))[:_DENIALS],
-            "answer": answer[:_ANSWER]
-            if isinstance(answer, str) and not event.get("is_error")
-            else run.progress.answer,
-        }
-
-
-def _numbers(usage: object) -> Json:
-    """Return the counts of a usage object, whatever else an agent put there left out."""
-    given = usage if isinstance(usage, dict) else {}
-    return {str(name)[:60]: value for name, value in list(given.items())[:30] if isinstance(value, int)}
-
-
-def _denied(denial: Json) -> str:
-    return stream.tool({"name": denial.get("tool_name"), "input": denial.get("tool_input")})
+        self._heard.observe(event)

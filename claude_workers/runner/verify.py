@@ -10,6 +10,7 @@ from claude_workers import config, files
 from claude_workers.errors import WorkersError
 from claude_workers.model import Verification
 from claude_workers.runner import inside
+from claude_workers.runner.execute import Bounds, Scripts, execute
 from claude_workers.runner.run import Ended, Run
 from claude_workers.text import one_line, plain
 from claude_workers.workspace import clone, store, submodules, upstream
@@ -69,7 +70,7 @@ def _judge(run: Run, head: str) -> Verification | None:
         bundle = folder.parent / "head.bundle"
         store.give(run.store, run.mirror, head, bundle)
         enclosure = inside.gate_enclosure(run, folder, bundle)
-        scripts = inside.Scripts(enclosure)
+        scripts = Scripts(enclosure)
         clone.checkout(scripts, folder, run.mirror, bundle, head)
         submodules.checkout(scripts, folder, run.submodules)
         return _commands(run, enclosure, head)
@@ -99,10 +100,11 @@ def _commands(run: Run, enclosure: Enclosure, head: str) -> Verification:
 def _execute(run: Run, enclosure: Enclosure, wanted: str) -> tuple[int | None, str]:
     try:
         script = f"exec 2>&1; {wanted}"
-        status, printed, _ = inside.execute(enclosure, ["sh", "-c", script], limit=run.settings.setup_limit)
+        argv = ["sh", "-c", script]
+        status, printed, _ = execute(enclosure, argv, bounds=Bounds(run.settings.setup_limit))
     except WorkersError as error:
         return None, error.message
-    return status, printed.decode("utf-8", "replace")
+    return status, run.publishable(printed.decode("utf-8", "replace"))
 
 
 def _gate_changes(run: Run) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import files, transcript
-from claude_workers.agent.ending import RETRYABLE, WAITING
-from claude_workers.errors import WorkersError
-from claude_workers.runner import inside
+from claude_workers.agent.ending import OUTSIDE, RETRYABLE, WAITING
+from claude_workers.runner import inside, retry
+from claude_workers.runner.execute import Scripts
+from claude_workers.runner.rescue import collect
 from claude_workers.runner.run import Ended, Parked, Run
 from claude_workers.runner.turn import take_turn
 from claude_workers.text import one_line
@@ -49,13 +50,8 @@ def work(run: Run) -> str:
     return "verifying"
 
 
-def _scripts(run: Run) -> inside.Scripts:
-    return inside.Scripts(inside.agent_enclosure(run), run.home.path)
-
-
-def collect(run: Run) -> Carried:
-    """Carry all that the clone holds into our repository."""
-    return clone.carry(inside.Scripts(inside.carry_enclosure(run)), run.cargo())
+def _scripts(run: Run) -> Scripts:
+    return Scripts(inside.agent_enclosure(run), run.home.path)
 
 
 def _opening(run: Run) -> str:
@@ -70,17 +66,24 @@ def _opening(run: Run) -> str:
 
 def _turns(run: Run, message: str) -> None:
     """Take turns until one ends well; raise Ended or Parked for what cannot be mended here."""
+    outside = 0
     while True:
+        retry.check_limit(run)
         ending = take_turn(run, message)
         if ending.kind == "done":
             return
         run.say(f"the agent's turn ended: {ending.kind}: {ending.reason}")
-        if ending.kind in WAITING:
-            raise Parked(WAITING[ending.kind], ending.reason, ending.until)
-        if ending.kind not in RETRYABLE or run.task.attempt >= run.settings.max_attempts:
+        if ending.kind == "limit":
+            raise retry.limited(run, ending)
+        if ending.kind in OUTSIDE and outside < run.settings.max_attempts:
+            outside += 1
+            retry.wait(run, outside, ending)
+        elif ending.kind in WAITING:
+            raise Parked(WAITING[ending.kind], ending.reason, ending.until or retry.later(run, ending.kind))
+        elif ending.kind in RETRYABLE and run.task.attempt < run.settings.max_attempts:
+            retry.again(run, ending)
+        else:
             raise Ended("failed", ending.reason)
-        run.save(attempt=run.task.attempt + 1)
-        run.say(f"attempt {run.task.attempt} of {run.settings.max_attempts}")
         message = _opening(run)
 
 
@@ -93,7 +96,7 @@ def _words_of_the_agent(run: Run) -> None:
             run.note(f"the agent's {name} could not be read: {error}")
             continue
         if said and said.strip():
-            raise Ended("deferred", prefix + one_line(said, 1000))
+            raise Ended("deferred", prefix + one_line(run.publishable(said), 1000))
 
 
 def _head(run: Run, carried: Carried) -> str | None:
@@ -126,14 +129,3 @@ def _answer(run: Run, carried: Carried, *, changed: bool) -> None:
     if run.task.expect != "change" and run.progress.answer.strip():
         raise Ended("answered")
     raise Ended("no_change", "the agent finished without committing anything")
-
-
-def rescue(run: Run) -> str:
-    """Carry the clone's state before the task is left; return "" or why it could not be done."""
-    if not run.owns_clone():
-        return ""  # it was not made yet: nothing of this task's can be in it
-    try:
-        collect(run)
-    except (WorkersError, OSError, ValueError) as error:
-        return error.message if isinstance(error, WorkersError) else str(error)
-    return ""

@@ -12,6 +12,7 @@ from claude_workers.home.home import Home
 from claude_workers.model import Repository
 from claude_workers.paths import Layout
 from claude_workers.runner import handed
+from claude_workers.runner.blot import Blot
 from claude_workers.runner.run import Run
 from tests.racing import until
 
@@ -25,6 +26,7 @@ class Working:
         self.home = home
         self.repository = Repository("ann/calc", "https://github.com/ann/calc.git")
         self.holds_token = holds_token
+        self.blot = Blot([])
         self.said: list[str] = []
 
     def say(self, text: str) -> None:

@@ -1,0 +1,154 @@
+"""Spending: what tasks cost, booked as it is seen, and the budgets that spans of time have."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from claude_workers import clock, config, files
+from claude_workers.model import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from claude_workers.paths import Layout
+
+ALERT = 0.8
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Spent(Record):
+    """What one task cost since it was last booked: list prices in USD, tokens, seconds of work."""
+
+    at: str
+    worker: str
+    task_id: str
+    repo: str
+    credentials: str
+    usd: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Budget(Record):
+    """What a span of time may cost: of everything, one repository or one credential set."""
+
+    scope: str
+    name: str
+    unit: str
+    span: str
+    limit: float
+
+    @property
+    def key(self) -> str:
+        """The setting that says so."""
+        return f"budget_{self.unit}_{self.span}"
+
+    @property
+    def shown(self) -> str:
+        """The budget in words."""
+        return f"{self.key} of {self.scope} {self.name}" if self.name else self.key
+
+    def covers(self, spent: Spent) -> bool:
+        """Tell whether something counts against it."""
+        named = {"repository": spent.repo, "credentials": spent.credentials}.get(self.scope, self.name)
+        return named == self.name
+
+
+@dataclass(frozen=True)
+class Use(Record):
+    """How much of a budget is used, and when its span ends (ISO 8601 UTC)."""
+
+    budget: Budget
+    used: float
+    until: str
+
+    @property
+    def share(self) -> float:
+        """The part that is used; 1 and more: all of it."""
+        return self.used / self.budget.limit if self.budget.limit else 1.0
+
+
+def book(layout: Layout, spent: Spent) -> None:
+    """Append what was spent to the month's file, in one write: several runners book at once."""
+    files.make_private(layout.spending)
+    path = layout.spending / f"{spent.at[:7]}.jsonl"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.PRIVATE_FILE)
+    try:
+        os.write(handle, (json.dumps(spent.to_json()) + "\n").encode())
+    finally:
+        os.close(handle)
+
+
+def booked(layout: Layout, since: str) -> list[Spent]:
+    """Return what was booked since a moment; a line that a crash cut is left out."""
+    found = []
+    for path in sorted(layout.spending.glob("*.jsonl")):
+        if path.stem >= since[:7]:
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    one = Spent.from_json(json.loads(line))
+                except (ValueError, TypeError, AttributeError):
+                    continue
+                if one.at >= since:
+                    found.append(one)
+    return found
+
+
+def budgets(repository: str, credential_set: str | None) -> list[Budget]:
+    """Return the budgets that a task of a repository counts against."""
+    named = credential_set or _DEFAULT
+    settings = config.load()
+    everything = {key: getattr(settings, key) for key in config.SPAN_KEYS}
+    return [
+        *_of("all", "", everything),
+        *_of("repository", repository, config.spans("repos", repository)),
+        *_of("credentials", named, config.spans("credentials", named)),
+    ]
+
+
+def _of(scope: str, name: str, values: dict[str, object]) -> list[Budget]:
+    found = []
+    for key, limit in sorted(values.items()):
+        if isinstance(limit, int | float):
+            _, unit, span = key.split("_")
+            found.append(Budget(scope, name, unit, span, float(limit)))
+    return found
+
+
+def set_name(credential_set: str | None) -> str:
+    """Return the name under which a credential set's spending is booked."""
+    return credential_set or _DEFAULT
+
+
+def uses(layout: Layout, wanted: Iterable[Budget], more: Spent | None = None) -> list[Use]:
+    """Return how much of each budget is used, with what is spent and not yet booked."""
+    listed = list(wanted)
+    if not listed:
+        return []
+    spans = {span: _bounds(span) for span in {one.span for one in listed}}
+    known = [*booked(layout, min(begin for begin, _ in spans.values())), *([more] if more else [])]
+    found = []
+    for one in listed:
+        begin, until = spans[one.span]
+        unit = {"usd": "usd", "tokens": "tokens", "time": "seconds"}[one.unit]
+        used = sum(float(getattr(spent, unit)) for spent in known if spent.at >= begin and one.covers(spent))
+        found.append(Use(one, used, until))
+    return found
+
+
+def _bounds(span: str) -> tuple[str, str]:
+    """Return the begin and the end of this day, week (from Monday) or month, by this machine's own clock."""
+    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    if span == "month":
+        begin = today.replace(day=1)
+        end = (begin + timedelta(days=32)).replace(day=1)
+    else:
+        begin = today - timedelta(days=today.weekday() if span == "week" else 0)
+        end = begin + timedelta(days=7 if span == "week" else 1)
+    return clock.to_iso(begin), clock.to_iso(end)
