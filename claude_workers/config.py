@@ -6,6 +6,7 @@ import dataclasses
 import os
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from claude_workers import kinds, paths
@@ -107,12 +108,17 @@ REPOSITORY_KEYS = frozenset(
 GATE_FILE = ".claude-workers.toml"
 
 
+def file() -> Path:
+    """Return where the operator's settings stand."""
+    return paths.config_dir() / "config.toml"
+
+
 def load(repository: str | None = None) -> Settings:
     """Return the settings: defaults, then config.toml, then its table for `repository`, then env.
 
     Raises BadInput naming the file and key when one is unknown or of the wrong kind.
     """
-    path = paths.config_dir() / "config.toml"
+    path = file()
     data = read_toml(path)
     data.pop("credentials", None)
     tables = data.pop("repos", {})
@@ -134,7 +140,7 @@ def load(repository: str | None = None) -> Settings:
 
 def spans(table: str, name: str) -> dict[str, Any]:
     """Return what spans of time may cost in `[repos.NAME]` or `[credentials.NAME]`; {} without one."""
-    path = paths.config_dir() / "config.toml"
+    path = file()
     tables = read_toml(path).get(table, {})
     found = tables.get(name) if isinstance(tables, dict) else None
     given = {key: value for key, value in found.items() if key in SPAN_KEYS} if isinstance(found, dict) else {}
@@ -143,7 +149,7 @@ def spans(table: str, name: str) -> dict[str, Any]:
 
 def credential_set(name: str) -> dict[str, Any]:
     """Return the table `[credentials.NAME]`; BadInput when there is none."""
-    path = paths.config_dir() / "config.toml"
+    path = file()
     tables = read_toml(path).get("credentials", {})
     found = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(found, dict):

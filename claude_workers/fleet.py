@@ -11,12 +11,27 @@ from claude_workers.model import Receipt
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
     from typing import Any
 
     from claude_workers.home.home import Home
-    from claude_workers.model import Assigned, Claim, Fault, Followed, LogEvent, Orphan, Task, WorkerStatus
+    from claude_workers.model import (
+        Assigned,
+        Claim,
+        Fault,
+        Followed,
+        LogEvent,
+        Orphan,
+        Recovered,
+        Rescue,
+        Task,
+        WorkerStatus,
+    )  # fmt: skip
     from claude_workers.pool.dispatch import Dispatched
+    from claude_workers.pool.rescues import Shown
     from claude_workers.pool.watch import Lost
+    from claude_workers.pool.why import Why
+    from claude_workers.spending import Total, Use
 
 # Verbs are imported by the methods that call them: `status` is asked all day and needs few of them.
 # ruff: noqa: PLC0415
@@ -151,6 +166,48 @@ class Fleet:
         from claude_workers.pool import control
 
         return control.restart(self.layout, self._local(worker))
+
+    def recover(self, workers: Sequence[str] = ()) -> Iterator[Recovered]:
+        """Resume what crashed, wake what need not wait, release stale claims; yield what was done."""
+        from claude_workers.pool import recover
+
+        return recover.recover(self.layout, [self._local(one) for one in workers])
+
+    def recovering(self, interval: float = 15.0) -> Iterator[Recovered]:
+        """Recover again and again, `interval` seconds apart, for as long as the caller listens."""
+        from claude_workers.pool import recover
+
+        return recover.watch(self.layout, interval)
+
+    def why(self, worker: str, *, last: int = 20, forge: bool = False) -> Why:
+        """Return a worker's state with all its evidence and the `last` events of its log."""
+        from claude_workers.pool.why import why
+
+        return why(self.layout, self._local(worker), last=last, ask_forge=forge)
+
+    def rescues(self, worker: str | None = None) -> list[Rescue]:
+        """Return what is kept of tasks' work, the latest last."""
+        from claude_workers.pool import rescues
+
+        return rescues.every_rescue(self.layout, self._local(worker) if worker else None)
+
+    def rescue(self, task: str) -> Shown:
+        """Return closely what is kept of a task, or of a worker's latest."""
+        from claude_workers.pool import rescues
+
+        return rescues.show(self.layout, task)
+
+    def restore(self, task: str, target: str | None = None) -> Path:
+        """Put a task's kept work into a new folder and return it."""
+        from claude_workers.pool import rescues
+
+        return rescues.restore(self.layout, task, target)
+
+    def budget(self) -> tuple[list[Total], list[Use]]:
+        """Return what was spent this day, week and month, and how much of each budget is used."""
+        from claude_workers import spending
+
+        return spending.totals(self.layout), spending.uses(self.layout, spending.every_budget())
 
     def reset(self, worker: str, *, discard: bool = False) -> Receipt | None:
         """Free a worker whose task will not go on; its work is kept first."""

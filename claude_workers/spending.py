@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from claude_workers import clock, config, files
 from claude_workers.model import Record
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from claude_workers.paths import Layout
 
-ALERT = 0.8
+SPANS = ("day", "week", "month")
 _DEFAULT = "default"
 
 
@@ -68,10 +68,32 @@ class Use(Record):
     used: float
     until: str
 
+    ALERT: ClassVar[float] = 0.8
+
     @property
     def share(self) -> float:
         """The part that is used; 1 and more: all of it."""
         return self.used / self.budget.limit if self.budget.limit else 1.0
+
+    @property
+    def amount(self) -> str:
+        """How much of how much, in words."""
+        if self.budget.unit == "time":
+            return f"{clock.spoken(self.used)} of {clock.spoken(self.budget.limit)}"
+        return f"{self.used:.2f} of {self.budget.limit:.2f}" if self.budget.unit == "usd" else self._tokens()
+
+    def _tokens(self) -> str:
+        return f"{self.used:.0f} of {self.budget.limit:.0f}"
+
+
+@dataclass(frozen=True)
+class Total(Record):
+    """What was spent in this day, week or month: list prices in USD, tokens, seconds of work."""
+
+    span: str
+    usd: float
+    tokens: int
+    seconds: float
 
 
 def book(layout: Layout, spent: Spent) -> None:
@@ -139,6 +161,28 @@ def uses(layout: Layout, wanted: Iterable[Budget], more: Spent | None = None) ->
         unit = {"usd": "usd", "tokens": "tokens", "time": "seconds"}[one.unit]
         used = sum(float(getattr(spent, unit)) for spent in known if spent.at >= begin and one.covers(spent))
         found.append(Use(one, used, until))
+    return found
+
+
+def every_budget() -> list[Budget]:
+    """Return all budgets that are configured, whatever they are of."""
+    data = config.read_toml(config.file())
+    settings = config.load()
+    found = _of("all", "", {key: getattr(settings, key) for key in config.SPAN_KEYS})
+    for table, scope in (("repos", "repository"), ("credentials", "credentials")):
+        names = data.get(table, {})
+        for name in names if isinstance(names, dict) else ():
+            found += _of(scope, name, config.spans(table, name))
+    return found
+
+
+def totals(layout: Layout) -> list[Total]:
+    """Return what was spent in this day, week and month."""
+    found = []
+    for span in SPANS:
+        known = booked(layout, _bounds(span)[0])
+        sums = sum(one.usd for one in known), sum(one.tokens for one in known), sum(one.seconds for one in known)
+        found.append(Total(span, *sums))
     return found
 
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 
 def known(layout: Layout) -> list[Repository]:
-    """Return the repositories on GitHub where this root has ever claimed an issue."""
+    """Return the repositories where this root has claims: on GitHub, where it has ever claimed an issue."""
     found = []
+    if layout.tickets.exists():
+        from claude_workers.forge.embedded import claimed  # noqa: PLC0415
+
+        found += claimed(layout)
     for path in sorted(layout.repositories.glob(layout.claims_memory("*").name)):
         try:
             data = files.read_json(path)

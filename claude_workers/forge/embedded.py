@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import BadInput
+from claude_workers.model import Repository
+from claude_workers.names import plain_word
 from claude_workers.tickets.tickets import Tickets
 
 if TYPE_CHECKING:
-    from claude_workers.model import Change, Claim, Issue, Repository, Review, Task
+    from claude_workers.model import Change, Claim, Issue, Review, Task
     from claude_workers.paths import Layout
+
+
+def claimed(layout: Layout) -> list[Repository]:
+    """Return the repositories whose tickets are claimed."""
+    paths = Tickets(layout.tickets).claimed()
+    return [Repository(f"local/{plain_word(os.path.basename(one))}", one, one) for one in paths]
 
 
 class EmbeddedForge:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import config
-from claude_workers.enclosure import levels
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import find
 from claude_workers.lock import locked
 from claude_workers.pool import leave, preflight
-from claude_workers.pool.dispatch import LOCK_WAIT, continue_task, describe
+from claude_workers.pool.dispatch import LOCK_WAIT, describe
+from claude_workers.pool.recover import resume
 
 if TYPE_CHECKING:
     from claude_workers.model import Task
@@ -41,10 +41,4 @@ def restart(layout: Layout, worker: str) -> Task:
             )
         if state.name == "unknown":
             raise WorkersError(f"worker {worker} is unknown: {state.reason}", "find out before it is run twice")
-        settings = config.load(state.task.repository.name)
-        levels.check(state.task.isolation, permissions=settings.permissions)
-        pays = preflight.login(home, settings)
-        preflight.check_home(home)
-        leave.end_leftovers(home, state.task)
-        task = tasks.save(home, state.task, options={**state.task.options, "pays": pays})
-        return continue_task(home, task)
+        return resume(home, state.task, config.load(state.task.repository.name))

@@ -77,7 +77,9 @@ def stop(home: Home) -> Task:
     end_leftovers(home, after)
     if after.state == "stopped":
         return after
-    return tasks.save(home, after, state="stopped", reason="stopped by a person", wait_for=None, wait_until=None)
+    unsaved = rescue(Run(home, after))
+    reason = "stopped by a person" + (f"; the work could not be rescued: {unsaved}" if unsaved else "")
+    return tasks.save(home, after, state="stopped", reason=reason, wait_for=None, wait_until=None)
 
 
 def _stop_runner(home: Home, task: Task, runner: Identity) -> None:

@@ -23,7 +23,7 @@ from claude_workers.workspace import upstream
 if TYPE_CHECKING:
     from claude_workers.forge.seam import Forge
     from claude_workers.home.home import Home
-    from claude_workers.model import Change, Issue, Json
+    from claude_workers.model import Change, Issue, Json, Task
     from claude_workers.paths import Layout
 
 EXPECTATIONS = ("change", "answer", "either")
@@ -130,6 +130,13 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
         order.model or settings.model, options, floors.wait(home, settings, repository, str(options["pays"])),
         remote, issue,
     )  # fmt: skip
+
+
+def still(home: Home, task: Task, settings: config.Settings) -> None:
+    """Raise what forbids a task to go on that was found sound when it was given."""
+    levels.check(task.isolation, permissions=settings.permissions)
+    login(home, settings)
+    check_home(home)
 
 
 def _issue(forge: Forge, order: Order) -> Issue | None:

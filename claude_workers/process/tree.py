@@ -36,13 +36,19 @@ def members(leader: Identity, marker: str = "") -> list[Stat]:
     same = found is not None and found.start == leader.start and leader.boot == boot_id()
     mine = {leader.pid} if same else set()
     if marker:
-        mine |= {pid for pid in stats if _carries(pid, marker)}
+        mine |= {pid for pid in marked(marker) if pid in stats}
     grown = True
     while grown:
         children = {pid for pid, stat in stats.items() if stat.parent in mine} - mine
         mine |= children
         grown = bool(children)
     return [stats[pid] for pid in sorted(mine)]
+
+
+def marked(marker: str) -> list[int]:
+    """Return the pids of those that carry a mark in their initial environment."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
+    return sorted(pid for pid in pids if _carries(pid, marker))
 
 
 def _carries(pid: int, marker: str) -> bool:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from claude_workers import clock, spending
 from claude_workers.agent.ending import Ending
 from claude_workers.home import events
-from claude_workers.spending import ALERT, Spent, Use
+from claude_workers.spending import Spent, Use
 
 if TYPE_CHECKING:
     from claude_workers.runner.run import Run
 
 _EVERY = 10.0
 _ESTIMATED = "the cost of a turn that did not come to its end is estimated from its tokens"
+_UNKNOWN = "the cost of a turn that did not come to its end is not known"
 
 
 class Purse:
@@ -54,9 +55,9 @@ class Purse:
         self._alert_own(cost)
         for use in self._uses():
             if use.share >= 1:
-                return Ending("spent", f"{use.budget.shown} is used up: {_amount(use)}", use.until)
-            if use.share >= ALERT:
-                self._alert(use.budget.shown, f"{use.budget.shown}: {_amount(use)} are used ({use.share:.0%})")
+                return Ending("spent", f"{use.budget.shown} is used up: {use.amount}", use.until)
+            if use.share >= Use.ALERT:
+                self._alert(use.budget.shown, f"{use.budget.shown}: {use.amount} are used ({use.share:.0%})")
         return None
 
     def _alert_own(self, cost: float) -> None:
@@ -66,7 +67,7 @@ class Purse:
             ("budget_tokens", float(seen.tokens), settings.budget_tokens),
             ("time_limit", seen.worked_s, settings.time_limit),
         ):
-            if limit and used >= ALERT * limit:
+            if limit and used >= Use.ALERT * limit:
                 self._alert(name, f"{name}: {used / limit:.0%} of {limit:g} are used")
 
     def _alert(self, key: str, text: str) -> None:
@@ -100,7 +101,8 @@ class Purse:
         """Take what a turn cost that gave no result as its estimate, and book what is not booked."""
         seen = self._run.progress
         if seen.tokens > seen.costed_tokens:
-            unchecked = seen.unchecked if _ESTIMATED in seen.unchecked else [*seen.unchecked, _ESTIMATED]
+            told = _ESTIMATED if seen.costed_tokens else _UNKNOWN
+            unchecked = seen.unchecked if told in seen.unchecked else [*seen.unchecked, told]
             cost = seen.cost_usd + self._uncosted()
             self._run.observe(cost_usd=cost, costed_tokens=seen.tokens, unchecked=unchecked)
         self.book(all_of_it=True)
@@ -117,13 +119,3 @@ class Purse:
             booked_tokens=seen.booked_tokens + spent.tokens,
             booked_s=seen.booked_s + spent.seconds,
         )
-
-
-def _amount(use: Use) -> str:
-    if use.budget.unit == "time":
-        return f"{clock.spoken(use.used)} of {clock.spoken(use.budget.limit)}"
-    return (
-        f"{use.used:.2f} of {use.budget.limit:g}"
-        if use.budget.unit == "usd"
-        else f"{use.used:.0f} of {use.budget.limit:.0f}"
-    )

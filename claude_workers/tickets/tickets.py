@@ -118,6 +118,12 @@ class Tickets:
                 for one in db.execute(query, (repo,)).fetchall()
             ]
 
+    def claimed(self) -> Sequence[str]:
+        """Return the repositories with claimed tickets."""
+        query = "SELECT DISTINCT repo FROM claims JOIN tickets ON id = ticket_id ORDER BY repo"
+        with self._database.transaction() as db:
+            return [str(one["repo"]) for one in db.execute(query).fetchall()]
+
     def waiting(self, repo: str, label: str) -> Sequence[int]:
         """Return a repository's open tickets with a label, oldest first."""
         query = (

@@ -1,0 +1,69 @@
+"""The verbs rescue list, show and restore."""
+
+from __future__ import annotations
+
+import click
+
+from claude_workers.cli.common import Call, print_json, table, width
+
+
+@click.group()
+def rescue() -> None:
+    """Look at the work that is kept of every task, and put it into a folder again."""
+
+
+@rescue.command("list")
+@click.argument("worker", required=False, metavar="[ID]")
+@click.pass_obj
+def list_(call: Call, worker: str | None) -> None:
+    """List what is kept, of every task or of one worker's; the latest last."""
+    found = call.fleet.rescues(worker)
+    if call.json:
+        print_json({"rescues": [one.to_json() for one in found]})
+        return
+    if not found:
+        click.echo("nothing is kept yet: work is rescued while agents work, and before it is left")
+        return
+    rows = [["TASK", "WORKER", "REPOSITORY", "KEPT", "COMMITS", "UNCOMMITTED", "BRANCH"]]
+    rows += [
+        [one.task_id[:8], one.worker, one.repo, one.at[:19], str(one.commits), str(one.changed), one.branch]
+        for one in found
+    ]
+    for line in table(rows, width()):
+        click.echo(line)
+
+
+@rescue.command()
+@click.argument("task", metavar="TASK|ID")
+@click.pass_obj
+def show(call: Call, task: str) -> None:
+    """Show what is kept of a task (its id or the beginning), or of a worker's latest."""
+    found = call.fleet.rescue(task)
+    if call.json:
+        print_json(found.to_json())
+        return
+    one = found.rescue
+    click.echo(f"task {one.task_id} of worker {one.worker}, {one.repo}, branch {one.branch}, kept {one.at}")
+    for title, lines in (
+        ("commits that upstream does not have", found.commits),
+        ("not committed", found.changes),
+        ("too large, left in the clone alone", one.left_out),
+    ):
+        if lines:
+            click.echo(f"{title}:")
+            for line in lines:
+                click.echo(f"  {line}")
+    click.echo(f"claude-workers rescue restore {one.task_id[:8]} --to DIR")
+
+
+@rescue.command()
+@click.argument("task", metavar="TASK|ID")
+@click.option("--to", "target", metavar="DIR", help="The folder to make; unset: REPOSITORY-TASK here.")
+@click.pass_obj
+def restore(call: Call, task: str, target: str | None) -> None:
+    """Put kept work into a new folder: a git repository with the branch, and what was not committed."""
+    place = call.fleet.restore(task, target)
+    if call.json:
+        print_json({"folder": str(place)})
+    else:
+        click.echo(f"restored into {place}")
