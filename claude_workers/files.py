@@ -59,7 +59,7 @@ def write_atomic(path: Path, text: str, mode: int = PRIVATE_FILE) -> None:
 
 
 def create_exclusive(path: Path, text: str, mode: int = PRIVATE_FILE) -> bool:
-    """Create `path` whole; return False, changing nothing, when it exists already."""
+    """Create `path` whole and lasting; return False, changing nothing, when it exists already."""
     try:
         temporary = _written(path, text, mode)
         try:
@@ -69,9 +69,19 @@ def create_exclusive(path: Path, text: str, mode: int = PRIVATE_FILE) -> bool:
             return False
         finally:
             os.unlink(temporary)
+        _persist(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     return True
+
+
+def _persist(folder: Path) -> None:
+    """Bring a folder's names onto the disk: what somebody was told of must outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def to_text(data: object) -> str:
@@ -168,6 +178,13 @@ def own_folder(folder: Path) -> Path:
             folder.unlink()
     make_private(folder).chmod(PRIVATE_DIR)
     return folder
+
+
+def flush(folder: Path) -> None:
+    """Bring all that was written to a folder's file system onto its disk."""
+    done = subprocess.run(["sync", "-f", "--", folder], capture_output=True, check=False)
+    if done.returncode != 0:
+        os.sync()  # a sync(1) that knows no single file system
 
 
 def remove_tree(folder: Path) -> None:

@@ -6,9 +6,10 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from typing import IO, TYPE_CHECKING
 
-from claude_workers import paths
+from claude_workers import files, paths
 from claude_workers.errors import NoCredentials, NotFound, Refused, Unreachable, WorkersError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ _OPTIONS = (
     "protocol.ext.allow=never",
     "gc.auto=0",
     "maintenance.auto=false",
+    # Loose objects, too: else a ref may outlive a power cut that its objects did not.
+    "core.fsync=committed",
+    "core.fsyncMethod=batch",
     # A server that sends less than this many bytes a second for so many seconds is gone.
     "http.lowSpeedLimit=1000",
     "http.lowSpeedTime=60",
@@ -160,6 +164,35 @@ def text(
     """Run git and return its output as one stripped text."""
     printed = run(*arguments, at=at, timeout=timeout, accept=accept, access=access)
     return printed.decode("utf-8", "replace").strip()
+
+
+def make_bare(place: Path) -> bool:
+    """Make a bare repository, whole before it takes its place; tell whether it was missing.
+
+    The caller holds the lock of its making.
+    """
+    if place.exists():
+        return False
+    making = files.make_private(place.parent) / f"{place.name}.making"
+    files.remove_tree(making)
+    run("init", "--quiet", "--bare", str(making))
+    making.chmod(files.PRIVATE_DIR)
+    files.flush(making)
+    making.rename(place)
+    return True
+
+
+def unlock(folder: Path, age: float = 0.0) -> None:
+    """Remove git's lock files below a folder that nobody works in: whoever was killed could not.
+
+    A killed runner's git may live a moment longer: `age` is how many seconds old a lock must be.
+    """
+    for path in folder.rglob("*.lock"):
+        try:
+            if time.time() - path.lstat().st_mtime >= age:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # its owner was only slow
 
 
 def succeeds(*arguments: str, at: Path) -> bool:

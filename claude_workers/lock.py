@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCK_POLL = 0.02
+# The locks that this process holds: it need not ask the kernel whether somebody else does.
+_ours: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -36,29 +38,36 @@ def locked(path: Path, timeout: float, busy: str) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise Busy(busy, "ask again in a moment")
             time.sleep(_LOCK_POLL)
-        yield
+        _ours.add(path)
+        try:
+            yield
+        finally:
+            _ours.discard(path)
     finally:
         os.close(handle)
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether nobody holds the lock on `path`, wherever on this machine he runs.
+    """Tell whether nobody but this process holds the lock on `path`, wherever on this machine he runs.
 
     A lock is the kernel's, not a pid namespace's: it tells of a holder in another container, too.
     """
+    if path in _ours:
+        return True
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return True
     try:
-        return _flock(handle)
+        # Shared: those who only look do not take one another for a holder.
+        return _flock(handle, fcntl.LOCK_SH)
     finally:
         os.close(handle)
 
 
-def _flock(handle: int) -> bool:
+def _flock(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -51,6 +51,10 @@ class Layout:
         """Return the lock that every verb that changes a worker holds."""
         return self.locks / f"worker-{worker}"
 
+    def repository_lock(self, name: str) -> Path:
+        """Return the lock of making, filling and deleting one of our own repositories."""
+        return self.locks / f"repo-{name}"
+
     def runner_lock(self, worker: str) -> Path:
         """Return the lock that a worker's runner holds for as long as it lives."""
         return self.locks / f"runner-{worker}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,6 +28,45 @@ def exists(claude: Path, cwd: Path, session_id: str) -> bool:
     """Tell whether a session can be resumed."""
     found = path(claude, cwd, session_id)
     return found.is_file() and not found.is_symlink()
+
+
+def mend(claude: Path, cwd: Path, session_id: str) -> None:
+    """Cut a transcript back to its last whole line; one without any is removed, and the session begins anew.
+
+    Claude Code leaves the writing to the kernel: when a machine loses its power the end is missing,
+    or zeros. What it could not resume it would also refuse to begin again under the same id.
+    """
+    found = path(claude, cwd, session_id)
+    try:
+        handle = os.open(found, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return  # there is none, or it is no file: then nothing is resumed
+    with os.fdopen(handle, "r+b") as stream:
+        lines = stream.readlines()
+        whole = len(lines)
+        while whole and not _is_whole(lines[whole - 1]):
+            whole -= 1
+        if 0 < whole < len(lines):
+            stream.truncate(sum(map(len, lines[:whole])))
+    if not whole:
+        found.unlink()
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def persist(claude: Path, cwd: Path, session_id: str) -> None:
+    """Bring a transcript onto the disk."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path(claude, cwd, session_id), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def todos(claude: Path, list_id: str) -> Todos:

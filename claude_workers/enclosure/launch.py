@@ -38,7 +38,7 @@ class Enclosure:
 
     Paths are the same inside and outside. `hidden` are private folders that must not show even where
     the system does. `sealed` is for programs of the system alone, without any network. `rendered`
-    files are written fresh into the home.
+    files are written fresh into the home. `prefix` stands before the whole command, outside.
     """
 
     level: str
@@ -51,6 +51,7 @@ class Enclosure:
     rules: Rules | None = None
     hidden: tuple[Path, ...] = ()
     sealed: bool = False
+    prefix: tuple[str, ...] = ()
 
 
 @dataclass
@@ -129,7 +130,7 @@ def _launch_bare(program: Sequence[str], enclosure: Enclosure, streams: dict[str
     for path, text in enclosure.rendered.items():
         files.write_atomic(path, text)
     setpriv = shutil.which("setpriv")
-    prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    prefix = [*enclosure.prefix, *([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else [])]
     marker = f"CLAUDE_WORKERS_TREE={os.urandom(8).hex()}"
     name, _, value = marker.partition("=")
     popen = subprocess.Popen(
@@ -167,7 +168,7 @@ def _try_enclosed(program: Sequence[str], enclosure: Enclosure, streams: dict[st
         if filtered:
             view.options += ["--seccomp", str(_in_memory(view, filtered))]
         env, inner = _inside(program, enclosure, theirs.fileno())
-        argv = bubblewrap.command(view.options, writer, enclosure.cwd, inner)
+        argv = [*enclosure.prefix, *bubblewrap.command(view.options, writer, enclosure.cwd, inner)]
         passed = [theirs.fileno(), writer, *view.handles]
         popen = subprocess.Popen(argv, env=env, pass_fds=passed, **streams)  # type: ignore[call-overload]
     except FileNotFoundError:

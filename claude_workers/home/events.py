@@ -29,7 +29,9 @@ def append(home: Home, kind: str, text: str, task_id: str = "") -> bool:
         handle = os.open(home.events, flags, files.PRIVATE_FILE)
         try:
             # One write of a line: those of several processes do not mix.
-            return os.write(handle, line.encode("utf-8", "replace")) > 0
+            written = os.write(handle, line.encode("utf-8", "replace"))
+            os.fsync(handle)
+            return written > 0
         finally:
             os.close(handle)
     except OSError:

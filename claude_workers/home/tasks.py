@@ -145,14 +145,19 @@ def _observed(home: Home) -> State:
 
 
 def _without_runner(home: Home, task: Task, found: Probe) -> State:
-    """Judge a task whose runner was not seen: its lock is the second witness, and both must say that it is dead."""
+    """Judge a task whose runner was not seen: its lock is the second witness, and both must say that it is dead.
+
+    Until a runner has taken over, its dispatcher is meant, who holds the worker's lock.
+    """
+    held = State("unknown", f"runner: {found.evidence}, but its lock is held", task)
     if not is_free(home.layout.runner_lock(home.worker)):
-        if found.dead:
-            return State("unknown", f"runner: {found.evidence}, but its lock is held", task)
-        return State("busy", f"runner: {found.evidence}, where it holds its lock", task)
+        seen = State("busy", f"runner: {found.evidence}, where it holds its lock", task)
+        return held if found.dead and task.pid is not None else seen
+    if task.pid is None and not is_free(home.layout.worker_lock(home.worker)):
+        return held  # perhaps by another command: it proves no dispatcher
     if found.dead:
         return State("crashed", f"runner: {found.evidence}", task)
-    if task.pid is not None and task.boot_id and boot_id():
+    if boot_id() and (task.boot_id or task.pid is None):
         return State("crashed", f"runner: {found.evidence}, and its lock is free", task)
     return State("unknown", f"runner: {found.evidence}", task)
 

@@ -126,16 +126,12 @@ def describe(task: Task) -> str:
 def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
     task = _new_task(home, order, ready)
     label = f"worker:{home.worker}"
-    if not tasks.claim(home, task):
-        raise WorkerBusy(f"worker {home.worker} was taken this moment", "dispatch another worker")
     with contextlib.ExitStack() as undo:
-        undo.callback(home.task_file.unlink, missing_ok=True)
         undo.callback(files.remove_tree, home.run(task.task_id))
-        folder = files.make_private(home.run(task.task_id))
-        for name, text in (order.follows.files if order.follows else {}).items():
-            files.write_atomic(files.make_private(folder / HANDED) / name, text)
-        if ready.issue:
-            files.write_atomic(folder / "issue.json", files.to_text(ready.issue.to_json()))
+        _write_records(home, order, ready, task)
+        if not tasks.claim(home, task):
+            raise WorkerBusy(f"worker {home.worker} was taken this moment", "dispatch another worker")
+        undo.callback(home.task_file.unlink, missing_ok=True)
         undo.callback(ready.forge.release, task, proposed=False)  # also when only the claim's answer was lost
         ready.forge.claim(task)
         if task.issue:
@@ -147,6 +143,15 @@ def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
             start_runner(home, task)
         undo.pop_all()
     return tasks.load(home) or task
+
+
+def _write_records(home: Home, order: Order, ready: Ready, task: Task) -> None:
+    """Write what the agent is to read: before the claim, so that whoever goes on with the task finds it."""
+    folder = files.make_private(home.run(task.task_id))
+    for name, text in (order.follows.files if order.follows else {}).items():
+        files.write_atomic(files.make_private(folder / HANDED) / name, text)
+    if ready.issue:
+        files.write_atomic(folder / "issue.json", files.to_text(ready.issue.to_json()))
 
 
 def _new_task(home: Home, order: Order, ready: Ready) -> Task:
@@ -233,6 +238,10 @@ def continue_task(home: Home, task: Task) -> Task:
     """
     forge = forge_of(home.layout, task.repository)
     forge.claim(task)
+    if task.issue and not (home.run(task.task_id) / "issue.json").exists():
+        raise WorkersError(
+            f"worker {home.worker} has lost the text of issue {task.issue}", f"claude-workers reset {home.worker}"
+        )
     if task.issue:
         forge.label(task.issue, add=(str(task.options.get("label") or f"worker:{home.worker}"),))
     me = current()

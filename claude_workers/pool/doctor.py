@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_workers import access, config, credentials
+from claude_workers import access, config, credentials, files
 from claude_workers.agent import command
 from claude_workers.enclosure import levels
 from claude_workers.errors import WorkersError
@@ -17,9 +17,10 @@ from claude_workers.forge.choose import github
 from claude_workers.home.home import Home, every
 from claude_workers.model import Record
 from claude_workers.pool import floors, preflight
+from claude_workers.pool.linger import lingering
 from claude_workers.pool.rights import judge
 from claude_workers.process.spawn import scope_prefix
-from claude_workers.workspace import upstream
+from claude_workers.workspace.push import try_push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +54,8 @@ def examine(layout: Layout) -> Iterator[Finding]:
     yield _checked("login", lambda: _login(settings))
     yield _checked("disk", lambda: _disk(layout, settings))
     yield _detached()
+    yield Finding("lingering", *lingering())
+    yield _checked("logins", lambda: _logins(every(layout)))
     for home in every(layout):
         yield _checked(f"worker {home.worker}", lambda home=home: _home(home, settings))  # type: ignore[misc]
 
@@ -74,7 +77,7 @@ def examine_repository(layout: Layout, repo: str) -> Iterator[Finding]:
 
 
 def _pushable(origin: access.Origin) -> str:
-    upstream.try_push(origin)
+    try_push(origin)
     return f"git may push to {origin.name}"
 
 
@@ -123,6 +126,24 @@ def _detached() -> Finding:
     if scope_prefix():
         return Finding("detached", "ok", "runners get a systemd scope of their own")
     return Finding("detached", "ok", "runners lead a session of their own (no systemd user bus here)")
+
+
+def _logins(homes: list[Home]) -> str:
+    """Refuse a login that two homes share: each renewal of one makes the other's worthless."""
+    seen: dict[str, str] = {}
+    for home in homes:
+        try:
+            login = files.read_inside(home.path, credentials.LOGIN_FILE)
+        except ValueError as error:
+            raise WorkersError(f"worker {home.worker}: {error}", f"claude-workers refresh {home.worker}") from error
+        if login and login in seen:
+            raise WorkersError(
+                f"workers {seen[login]} and {home.worker} have the same login, which works for one of them only",
+                f"delete {home.path / credentials.LOGIN_FILE} and log in there anew",
+            )
+        if login:
+            seen[login] = home.worker
+    return f"{len(seen)} homes have a login of their own"
 
 
 def _home(home: Home, settings: config.Settings) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from claude_workers import clock, files
 from claude_workers.errors import NotFound, WorkersError
 from claude_workers.home import tasks
-from claude_workers.process.identity import Identity, boot_id, send
+from claude_workers.process.identity import Identity, boot_id, probe, send
 from claude_workers.process.tree import end_tree, wait_gone
 from claude_workers.runner.finish import finish
 from claude_workers.runner.rescue import rescue
@@ -88,4 +88,5 @@ def _stop_runner(home: Home, task: Task, runner: Identity) -> None:
     if wait_gone([runner], _GRACE):
         left = end_tree(runner, grace=0.0, marker=f"CLAUDE_WORKERS_TASK={task.task_id}")
         if left:
-            raise WorkersError(f"the stop could not be confirmed: pid {left[0].pid} still lives", "look at it with ps")
+            seen = probe(left[0]).evidence
+            raise WorkersError(f"the stop could not be confirmed: {seen}", "look at it with ps, where it runs")

@@ -35,8 +35,17 @@ def clear(home: Home) -> Iterator[Recovered]:
 def _found(home: Home) -> Iterator[Path]:
     yield from home.path.glob("runs/*/checkout")
     yield from home.path.glob("github/*/*.making")
+    yield from (one for one in home.path.glob("runs/*") if _never_begun(home, one))
     if home.forge.exists():
         yield home.forge  # an agent's own token, which its runner could not take away any more
     for folder in (home.path, home.completed, *home.path.glob("runs/*")):
         if folder.is_dir() and not folder.is_symlink():
             yield from (one for one in folder.iterdir() if _UNFINISHED.fullmatch(one.name))
+
+
+def _never_begun(home: Home, folder: Path) -> bool:
+    """Tell whether a task's records were written by a dispatch that died before it had claimed the worker."""
+    state = tasks.state(home)
+    current = state.task.task_id if state.task else ""
+    begun = any((folder / name).exists() for name in ("runner.log", "stream.jsonl", "progress.json", "receipt.json"))
+    return folder.is_dir() and not begun and folder.name != current

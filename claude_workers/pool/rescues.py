@@ -43,7 +43,7 @@ def show(layout: Layout, wanted: str) -> Shown:
     """Return one rescue closely: of a task's id or its beginning, or the latest of a worker."""
     rescue, store = _find(layout, wanted)
     carried = read_back(store, rescue.state)
-    return Shown(rescue, rescues.commits(store, _mirror(store), carried.tip), rescues.changes(store, carried))
+    return Shown(rescue, rescues.commits(store, rescues.mirror_of(store), carried.tip), rescues.changes(store, carried))
 
 
 def restore(layout: Layout, wanted: str, target: str | None = None) -> Path:
@@ -56,7 +56,7 @@ def restore(layout: Layout, wanted: str, target: str | None = None) -> Path:
         raise BadInput(f"{place} lies inside the root of homes", "name another folder with --to")
     making = files.make_private(place.parent) / f".{place.name}.{rescue.task_id[:8]}"
     try:
-        rescues.restore(store, _mirror(store), rescue, making)
+        rescues.restore(store, rescues.mirror_of(store), rescue, making)
         making.rename(place)
     finally:
         files.remove_tree(making)
@@ -84,14 +84,10 @@ def _closer(store: Path, rescue: Rescue) -> Rescue:
     return dataclasses.replace(
         rescue,
         tip=carried.tip,
-        commits=len(rescues.commits(store, _mirror(store), carried.tip)),
+        commits=len(rescues.commits(store, rescues.mirror_of(store), carried.tip)),
         changed=len(rescues.changes(store, carried)),
         left_out=carried.left_out,
     )
-
-
-def _mirror(store: Path) -> Path:
-    return store.with_name(store.name.removesuffix(".made.git") + ".git")
 
 
 def _names(layout: Layout) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _START = 0, 1, 11, 12, 19
+_STATE, _PARENT, _USER_TICKS, _SYSTEM_TICKS, _THREADS, _START = 0, 1, 11, 12, 17, 19
 _DEAD_STATES = frozenset("ZXx")
 
 
@@ -44,6 +44,12 @@ class Stat:
     parent: int
     start: int
     cpu: int
+    threads: int = 1
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is a zombie through and through: its first thread may end before the others do."""
+        return self.state in _DEAD_STATES and self.threads <= 1
 
 
 @dataclass(frozen=True)
@@ -68,11 +74,13 @@ class Probe:
 def boot_id() -> str:
     """Return what distinguishes this boot of the machine from every other; "" when unknown.
 
-    On Linux `<boot>/<pid namespace>`: in a container beside ours the same pid is another process.
+    On Linux `<boot>/<pid namespace>-<time namespace>`: in a container beside ours the same pid is another
+    process, and where clocks begin elsewhere the same process has another start.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+        names = [f"/proc/self/ns/{name}" for name in ("pid", "time")]
+        return f"{boot}/{'-'.join(str(os.stat(name).st_ino) for name in names if os.path.exists(name))}"
     except OSError:
         return _from_command("sysctl", "-n", "kern.boottime")
 
@@ -92,16 +100,40 @@ def read_stat(pid: int) -> Stat | None:
     """
     if sys.platform != "linux":
         return _read_ps(pid)
+    if not _shows(os.getpid()):
+        raise OSError("/proc is not mounted, or is another pid namespace's")
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
-        if not os.path.exists("/proc/self/stat"):
-            raise OSError("/proc is not mounted") from None
+        _check_hidden(pid)
         return None
     # The name in parentheses may hold spaces and parentheses of its own.
     fields = text.rpartition(")")[2].split()
     cpu = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
-    return Stat(pid, fields[_STATE], int(fields[_PARENT]), int(fields[_START]), cpu)
+    return Stat(pid, fields[_STATE], int(fields[_PARENT]), int(fields[_START]), cpu, int(fields[_THREADS]))
+
+
+@functools.cache
+def _shows(me: int) -> bool:
+    """Tell whether /proc is there and lists the processes of our own pid namespace."""
+    try:
+        return os.readlink("/proc/self") == str(me)
+    except OSError:
+        return False
+
+
+def _check_hidden(pid: int) -> None:
+    """Raise OSError for a process of another user's that /proc does not show to us (hidepid)."""
+    try:
+        if pid <= 0:
+            return  # to kill(2) such a pid is a group, or everybody
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return
+    except PermissionError:
+        pass
+    if not os.path.exists(f"/proc/{pid}"):
+        raise OSError("/proc does not show it")
 
 
 def _read_ps(pid: int) -> Stat | None:
@@ -136,7 +168,7 @@ def probe(process: Identity) -> Probe:
     if boot.partition("/")[0] != process.boot.partition("/")[0]:
         return Probe(Liveness.DEAD, f"pid {process.pid} belongs to an earlier boot")
     if boot != process.boot:
-        return Probe(Liveness.UNKNOWN, f"pid {process.pid} belongs to another pid namespace")
+        return Probe(Liveness.UNKNOWN, f"pid {process.pid} belongs to another pid or time namespace")
     try:
         stat = read_stat(process.pid)
     except (OSError, ValueError, IndexError) as error:
@@ -145,7 +177,7 @@ def probe(process: Identity) -> Probe:
         return Probe(Liveness.DEAD, f"no process has pid {process.pid}")
     if stat.start != process.start:
         return Probe(Liveness.DEAD, f"pid {process.pid} now belongs to another process")
-    if stat.state in _DEAD_STATES:
+    if stat.dead:
         return Probe(Liveness.DEAD, f"pid {process.pid} is a zombie")
     return Probe(Liveness.ALIVE, f"pid {process.pid} runs with the recorded start")
 

@@ -31,7 +31,7 @@ def scope_prefix() -> tuple[str, ...]:
     program = shutil.which("systemd-run")
     if not program:
         return ()
-    prefix = (program, "--user", "--scope", "--collect", "--quiet", "--")
+    prefix = (program, "--user", "--scope", "--collect", "--quiet", "-p", "Delegate=yes", "--")
     try:
         done = subprocess.run([*prefix, "true"], capture_output=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

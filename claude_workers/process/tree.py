@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from claude_workers.process.identity import Identity, Stat, boot_id, probe, read_stat, send
+from claude_workers.process.identity import Identity, Liveness, Stat, boot_id, probe, read_stat, send
 
 _POLL = 0.02
 
@@ -84,7 +84,8 @@ def end_tree(leader: Identity, *, grace: float = 3.0, marker: str = "") -> list[
         for one in identities:
             send(one, signal.SIGKILL)
         left = wait_gone(identities, 2.0)
-        newcomers = [one for one in members(leader, marker) if one.state not in "ZX"]
+        newcomers = [one for one in members(leader, marker) if not one.dead]
         if not left and not newcomers:
-            return []
+            # One that cannot be judged was not signalled, and has not been seen to end.
+            return [leader] if probe(leader).liveness is Liveness.UNKNOWN else []
     return left or [Identity(one.pid, one.start, boot_id()) for one in newcomers]

@@ -69,7 +69,9 @@ def _carry(layout: Layout, worker: str, task_id: str, report: int | None) -> Non
     taken = tasks.load(home)
     if taken is None:
         raise WorkersError(f"worker {worker} lost its task", "dispatch it again")
-    live(Run(home, taken), phase)
+    run = Run(home, taken)
+    run.rebooted = task.boot_id not in {None, me.boot}
+    live(run, phase)
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from claude_workers import files
+from claude_workers import files, transcript
 from claude_workers.errors import WorkersError
 from claude_workers.home import provision
 from claude_workers.runner import assignment, inside
 from claude_workers.runner.execute import Bounds, Scripts, execute
-from claude_workers.runner.rescue import rescue
+from claude_workers.runner.rescue import rescue, unlock
 from claude_workers.runner.run import Ended, Run
 from claude_workers.workspace import clone, rescues, scripts, store, submodules, upstream
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def prepare(run: Run) -> str:
     """Make everything ready for the agent; what is ready from an earlier attempt is kept."""
+    transcript.mend(run.home.claude, run.clone, run.task.session_id)
     provision.clean_claude(run.home, login=run.task.options.get("pays") == "login")
     run.observe()
     if not run.progress.start:
@@ -41,8 +42,10 @@ def _usable(run: Run) -> bool:
     """Tell whether the clone is this task's own and git can go on in it; what a crash left there is rescued first."""
     if not run.owns_clone() or not (run.clone / ".git").is_dir():
         return False
-    unsaved = rescue(run) if run.task.attempt > 1 else ""
+    unlock(run)
+    unsaved = rescue(run) if run.task.attempt > 1 or run.rebooted else ""
     if not unsaved:
+        _settle(run)
         return True
     run.say(f"the work of the attempt before could not be rescued: {unsaved}")
     try:
@@ -69,6 +72,14 @@ def _begin(run: Run) -> None:
     run.say(f"starting from {branch} at {base[:12]}" + (", continuing the open change" if start else ""))
 
 
+def _settle(run: Run) -> None:
+    if run.rebooted:
+        inner = Scripts(inside.making_enclosure(run, run.clone), run.clone)
+        taken = clone.settle(inner, run.clone, run.progress.start)
+        if taken:
+            run.note(f"the machine went down before these were on its disk; taken from the last commit: {taken}")
+
+
 def _make_clone(run: Run) -> None:
     """Make the clone anew, whole before it takes its place; what another task left there is carried first."""
     making = run.clone.with_name(f"{run.clone.name}.making")
@@ -84,6 +95,8 @@ def _make_clone(run: Run) -> None:
     if run.clone.is_dir() and any(run.clone.iterdir()):
         _rescue_leftovers(run)
     files.remove_tree(run.clone)
+    # After a power cut git's checkout would leave empty files that look like the agent's own changes.
+    files.flush(making)
     os.rename(making, run.clone)
     run.mark_clone()
 

@@ -7,7 +7,7 @@ from claude_workers.git import GitFailed
 from claude_workers.model import Change, Issue
 from claude_workers.runner.finish import receipt_text
 from claude_workers.runner.run import Ended, Run
-from claude_workers.workspace import upstream
+from claude_workers.workspace.push import push
 
 
 def publish(run: Run) -> None:
@@ -15,7 +15,7 @@ def publish(run: Run) -> None:
     head, branch = run.progress.head, run.task.branch
     continued = run.progress.start if run.progress.start != run.progress.base else None
     try:
-        upstream.push(run.store, run.origin, head, branch, continued)
+        push(run.store, run.origin, head, branch, continued)
     except GitFailed as error:
         raise Ended("failed", f"{branch} could not be pushed: {error.message}") from error
     address = run.forge.propose(_change(run))

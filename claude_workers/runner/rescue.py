@@ -29,6 +29,11 @@ def _scripts(run: Run, limit: float | None = None) -> Scripts:
     return Scripts(inside.carry_enclosure(run), limit=limit)
 
 
+def unlock(run: Run) -> None:
+    """Remove the locks that a killed agent's git left: the next one could not commit."""
+    clone.unlock(Scripts(inside.making_enclosure(run, run.clone)), run.clone)
+
+
 def rescue(run: Run, limit: float | None = None) -> str:
     """Carry the clone's state before the task is left, in `limit` seconds; return "" or why it could not be done."""
     if not run.owns_clone():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import clock, limits
 from claude_workers.limits import Limit
-from claude_workers.runner.rescue import rescue
+from claude_workers.runner.rescue import rescue, unlock
 from claude_workers.runner.run import Parked
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def again(run: Run, ending: Ending) -> None:
     unsaved = rescue(run)
     if unsaved:
         run.say(f"the work could not be rescued before the next attempt: {unsaved}")
+    unlock(run)
     number = run.task.attempt
     run.save(attempt=number + 1, reason=f"again after {ending.kind}: {ending.reason}")
     wait(run, number, ending)

@@ -66,6 +66,7 @@ class Run:
         self.secrets = credentials.read_env(home.env_file)
         self.progress = tasks.progress(home, task.task_id)
         self.message: str | None = None
+        self.rebooted = False
         self.submodules: list[tuple[str, Path]] = []
         self._saved = 0.0
         self._unsaved = False

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING
 from claude_workers import files, transcript
 from claude_workers.agent import command, reach, stream
 from claude_workers.agent.ending import Ending, Evidence, classify
-from claude_workers.agent.watchdog import Watchdog
 from claude_workers.enclosure.launch import Launched, launch
+from claude_workers.process.ceiling import Ceiling
 from claude_workers.runner import inside
 from claude_workers.runner.handed import Handed
 from claude_workers.runner.heard import Heard
 from claude_workers.runner.purse import Purse
-from claude_workers.runner.rescue import Periodic
+from claude_workers.runner.watch import Watch
 from claude_workers.text import one_line
 
 if TYPE_CHECKING:
-    from claude_workers.process.identity import Identity
     from claude_workers.runner.run import Run
 
 _TICK = 0.5
-_TELL = 10.0
 _LAST_WORDS = 20.0
 _LINE_LIMIT = 64 << 20
 _STREAM_LIMIT = 2 << 30
@@ -53,54 +51,26 @@ def take_turn(run: Run, message: str) -> Ending:
     settings = dataclasses.replace(run.settings, budget_usd=purse.allowance())
     argv = command.argv(program, run.task, settings, pinned=pinned, resume=resume)
     token = Handed(run)
-    enclosure = inside.agent_enclosure(run, pays=run.pays)
+    ceiling = Ceiling(f"{run.task.worker}-{run.task.task_id[:8]}", run.settings.memory_limit)
+    enclosure = dataclasses.replace(inside.agent_enclosure(run, pays=run.pays), prefix=tuple(ceiling.prefix))
     launched = launch(argv, enclosure, stdin=subprocess.PIPE)
-    watch = _Watch(run, purse)
+    watch = Watch(run, purse, ceiling)
     try:
         return _Turn(run, launched, watch).follow(message)
     finally:
         launched.end()
         token.close()
         watch.close()
+        ceiling.close()
         hosts = sorted({*run.progress.blocked_hosts, *launched.blocked})
         run.observe(blocked_hosts=hosts, agent_pid=None, turns=run.progress.turns + 1)
         purse.settle()
 
 
-class _Watch:
-    """All that looks after a turn from outside: its time and silence, its budgets, the rescue of its work."""
-
-    def __init__(self, run: Run, purse: Purse) -> None:
-        path = transcript.path(run.home.claude, run.clone, run.task.session_id)
-        self._run = run
-        self._purse = purse
-        self._worked = run.progress.worked_s
-        self._dog = Watchdog(run.settings, worked=self._worked, transcript=path)
-        self._rescues = Periodic(run)
-        self._told = 0.0
-
-    def heard(self) -> None:
-        """Note a byte on the stream."""
-        self._dog.heard()
-
-    def verdict(self, leader: Identity | None) -> Ending | None:
-        """Return why the agent must be ended now; None while it may go on."""
-        self._rescues.tick()
-        if self._dog.elapsed - self._told > _TELL:
-            self._told = self._dog.elapsed
-            self._run.observe(now=False, worked_s=self._worked + self._told)
-        return self._dog.verdict(leader) or self._purse.look()
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._rescues.close()
-        self._run.observe(worked_s=self._worked + self._dog.elapsed)
-
-
 class _Turn:
     """Reads one agent's stream while it works."""
 
-    def __init__(self, run: Run, launched: Launched, watch: _Watch) -> None:
+    def __init__(self, run: Run, launched: Launched, watch: Watch) -> None:
         self._run = run
         self._launched = launched
         self._watch = watch
@@ -159,7 +129,8 @@ class _Turn:
         if said.strip():
             said = self._run.publishable(said)
             self._run.say(f"agent's stderr: {one_line(said, 2000)}")
-        return classify(self._evidence, status, said)
+        over = self._watch.over() if self._evidence.result is None else None
+        return over or classify(self._evidence, status, said)
 
     def _look(self) -> None:
         """Look, once a tick: a result to answer, a limit reached, an agent to name in status."""

@@ -53,8 +53,8 @@ class Session:
         os.makedirs(folder, exist_ok=True)
         self.lines = []
         if self.resumed:
-            with open(self.path, encoding="utf-8") as stream:
-                self.lines = [json.loads(line) for line in stream]
+            with open(self.path, encoding="utf-8", errors="replace") as stream:
+                self.lines = [json.loads(line) for line in stream if line.endswith("}\n")]
 
     def append(self, **line: object) -> None:
         """Keep one line, at once."""

@@ -80,6 +80,16 @@ def resume(inside: Inside, clone: Path, bundle: Path, branch: str, rescued: Carr
     inside(scripts.RESUME, str(clone), str(bundle), branch, rescued.tip, rescued.state)
 
 
+def unlock(inside: Inside, clone: Path) -> None:
+    """Remove the locks of git's that a killed agent left in its clone."""
+    inside(scripts.UNLOCK, str(clone))
+
+
+def settle(inside: Inside, clone: Path, start: str) -> list[str]:
+    """Take from HEAD what a power cut undid of the commits since `start`; return the files' names."""
+    return inside(scripts.SETTLE, str(clone), start).decode("utf-8", "replace").splitlines()
+
+
 def checkout(inside: Inside, folder: Path, mirror: Path, bundle: Path, sha: str) -> None:
     """Check one commit, brought by a bundle, out into an empty folder."""
     inside(scripts.CHECKOUT, str(folder), str(mirror), str(bundle), sha)

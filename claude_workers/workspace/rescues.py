@@ -29,6 +29,11 @@ def stores(layout: Layout) -> list[Path]:
     return sorted(layout.repositories.glob(_STORES))
 
 
+def mirror_of(store: Path) -> Path:
+    """Return the mirror whose objects a store borrows."""
+    return store.with_name(store.name.removesuffix(".made.git") + ".git")
+
+
 def last(store: Path, kept: str) -> Carried | None:
     """Return what was last rescued as `refs/work/<kept>/`; None when nothing was."""
     try:

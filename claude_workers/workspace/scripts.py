@@ -24,6 +24,35 @@ git checkout --quiet -B "$branch" "$tip"
 git restore --quiet --source="$state" --worktree :/
 """
 
+# Git's lock files, which whoever was killed left behind: nobody works in the clone now.
+UNLOCK = """
+find "$1/.git" -name '*.lock' -type f -exec rm -f -- {} +
+"""
+
+# After a power cut a file may be missing, empty, end in zeros, or be as it was before the commit that git itself had
+# brought onto the disk: as the agent's own change it would undo that commit. Size and time may be the new
+# ones all the same, so the index is not believed. Prints the names it took from HEAD.
+SETTLE = r"""
+set -eu
+start=$2
+cd "$1"
+zero() { [ "$(tail -c 1 | od -An -tx1 | tr -d ' ')" = 00 ]; }
+lost() {
+    [ -s "$1" ] || return 0  # one that is missing, too, unless its removal was staged
+    if zero < "$1" && ! git cat-file blob "HEAD:./$1" | zero; then return 0; fi
+    is=$(git hash-object -- "$1")
+    git log --format= --raw --no-abbrev --no-renames -m --first-parent "$start..HEAD" -- "$1" |
+        cut -d ' ' -f 3 | grep -q "^$is\$"
+}
+git ls-files -z | xargs -0 -n 500 touch -c -h --
+{ git diff --name-only --diff-filter=M HEAD; git diff --name-only --diff-filter=D; } | while IFS= read -r name; do
+    if [ ! -L "$name" ] && [ ! -d "$name" ] && lost "$name"; then
+        git checkout --quiet HEAD -- "$name" && printf '%s\n' "$name"
+    fi
+done
+sync -f . 2>/dev/null || sync
+"""
+
 # Whether git can still work in a clone: a disk that was cut off may have left half of an object.
 CHECK = """
 set -eu

@@ -47,10 +47,8 @@ def path(layout: Layout, repository: Repository) -> Path:
 def ensure(layout: Layout, repository: Repository) -> Path:
     """Return the store, made where it is missing."""
     place, mirror = path(layout, repository), upstream.bare(layout, repository)
-    with locked(layout.locks / f"repo-{place.name}", _LOCK_WAIT, f"{repository.name}'s store is in use"):
-        if not (place / "HEAD").exists():
-            files.make_private(place)
-            git.run("init", "--quiet", "--bare", str(place))
+    with locked(layout.repository_lock(place.name), _LOCK_WAIT, f"{repository.name}'s store is in use"):
+        git.make_bare(place)
         files.write_atomic(place / "objects" / "info" / "alternates", f"{mirror}/objects\n")
     return place
 
@@ -89,6 +87,7 @@ def take(store: Path, bundle: IO[bytes], kept: str) -> str:
     named = {name: sha for name, sha in head.brings.items() if _BRANCH.fullmatch(name)}
     # Every object that these commits reach must be here before a ref says so.
     git.run("rev-list", "--objects", "--quiet", state, *named.values(), "--not", "--all", at=store)
+    git.unlock(store / "refs" / "work" / kept)  # nobody but this task's runner, which is us, writes there
     for name, sha in named.items():
         git.run("update-ref", f"refs/work/{kept}/{name.removeprefix('refs/')}", f"{sha}^{{commit}}", at=store)
     git.run("update-ref", f"refs/work/{kept}/state", f"{state}^{{commit}}", at=store)

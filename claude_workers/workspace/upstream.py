@@ -7,14 +7,12 @@ may name their objects. Every worker of the repository may read it.
 from __future__ import annotations
 
 import os
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from claude_workers import files, git
+from claude_workers import git
 from claude_workers.errors import BadInput, NotFound, Refused
 from claude_workers.git import GitFailed
 from claude_workers.lock import locked
@@ -26,12 +24,12 @@ if TYPE_CHECKING:
     from claude_workers.paths import Layout
 
 _LOCK_WAIT = 1800.0
-_LOOK = 60.0
-_PUSHES = 5
+LOOK = 60.0
 _NAMES, _NAME = 1000, 300
 _TEXT = 1 << 20
 _LONGEST = 200  # a file's name may have 255 bytes
-_PUSH_PAUSE = 1.0
+# A git whose runner was killed holds a lock for moments only: after so many seconds it is nobody's.
+ORPHANED = 3.0
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,11 @@ def local(text: str, layout: Layout) -> Repository:
     if path.is_relative_to(layout.root):
         raise Refused(f"{path} lies inside the root of homes", "name the repository itself, not a clone")
     try:
-        top = git.text("-C", str(path), "rev-parse", "--show-toplevel", timeout=_LOOK)
+        top = git.text("-C", str(path), "rev-parse", "--show-toplevel", timeout=LOOK)
     except GitFailed as error:
         if "work tree" not in error.message:
             raise _not_git(path, error) from error
-        top = git.text("-C", str(path), "rev-parse", "--absolute-git-dir", timeout=_LOOK)
+        top = git.text("-C", str(path), "rev-parse", "--absolute-git-dir", timeout=LOOK)
     real = os.path.realpath(top)
     return Repository(f"local/{plain_word(os.path.basename(real).removesuffix('.git'))}", real, real)
 
@@ -72,7 +70,7 @@ def look(origin: Origin) -> Remote:
     """Ask an upstream for its HEAD and branches; NotFound when it cannot be read."""
     words = ("ls-remote", "--symref", origin.url, "HEAD", "refs/heads/*")
     try:
-        listed = git.text(*words, timeout=_LOOK, access=origin.access)
+        listed = git.text(*words, timeout=LOOK, access=origin.access)
     except GitFailed as error:
         raise NotFound(f"{origin.name} cannot be read: {error.message}", "check its path or URL") from error
     head, branches = None, {}
@@ -83,17 +81,6 @@ def look(origin: Origin) -> Remote:
         elif name.startswith("refs/heads/"):
             branches[name.removeprefix("refs/heads/")] = value
     return Remote(head, branches)
-
-
-def try_push(origin: Origin) -> None:
-    """Raise what would stop a push to an upstream; nothing is changed there, for git stops before it sends."""
-    with tempfile.TemporaryDirectory() as folder:
-        place, nobody = Path(folder), ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
-        git.run("init", "--quiet", "--bare", folder)
-        tree = git.text("hash-object", "-t", "tree", "-w", "--stdin", at=place)
-        commit = git.text(*nobody, "commit-tree", "-m", "nothing", tree, at=place)
-        words = ("push", "--dry-run", "--quiet", origin.url, f"{commit}:refs/heads/claude-workers-is-only-asking")
-        git.run(*words, at=place, access=origin.access, timeout=_LOOK)
 
 
 def base_branch(repository: Repository, remote: Remote, wanted: str | None) -> str:
@@ -122,14 +109,11 @@ def bare(layout: Layout, repository: Repository) -> Path:
 def mirror(layout: Layout, origin: Origin) -> Path:
     """Bring our bare repository up to date with its upstream and return it."""
     path = bare(layout, origin.repository)
-    lock = layout.locks / f"repo-{path.name}"
+    lock = layout.repository_lock(path.name)
     with locked(lock, _LOCK_WAIT, f"{origin.name} is being fetched by another task"):
-        whole: tuple[str, ...] = ()
-        if not (path / "HEAD").exists():
-            files.make_private(path)
-            git.run("init", "--quiet", "--bare", str(path))
-            # The first pack is kept as it came: unpacking few but large objects takes longer than fetching them.
-            whole = ("-c", "fetch.unpackLimit=1")
+        # The first pack is kept as it came: unpacking few but large objects takes longer than fetching them.
+        whole = ("-c", "fetch.unpackLimit=1") if git.make_bare(path) else ()
+        git.unlock(path, ORPHANED)
         specs = ("+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*")
         words = (*whole, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", origin.url, *specs)
         git.run(*words, at=path, access=origin.access)
@@ -180,26 +164,3 @@ def conflict_markers(path: Path, base: str, head: str) -> list[str]:
     listed = git.text("diff", "--check", "--no-ext-diff", base, head, at=path, accept=2)
     lines = [line for line in listed.splitlines() if line.endswith("leftover conflict marker")]
     return [line.rpartition(": ")[0] for line in lines]
-
-
-def push(path: Path, origin: Origin, sha: str, branch: str, expected: str | None) -> None:
-    """Publish `sha` as an upstream branch that still stands at `expected` (None: must not exist).
-
-    Already there: nothing is done. Raises GitFailed when somebody else moved the branch. A push of
-    ours that outlived a killed runner may hold the branch's lock: that is waited for.
-    """
-    ref = f"refs/heads/{branch}"
-    for left in range(_PUSHES, -1, -1):
-        listed = git.text("ls-remote", origin.url, ref, timeout=_LOOK, access=origin.access)
-        stands = listed.partition("\t")[0]
-        if stands == sha:
-            return
-        if stands and resolve(path, stands) and descends(path, stands, sha):
-            expected = stands  # the agent itself pushed a part: what follows takes nothing away
-        lease = f"--force-with-lease={ref}:{expected or ''}"
-        try:
-            git.run("push", "--quiet", lease, origin.url, f"{sha}:{ref}", at=path, access=origin.access)
-        except GitFailed:
-            if stands != (expected or "") or not left:
-                raise
-            time.sleep(_PUSH_PAUSE)

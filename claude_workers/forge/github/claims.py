@@ -13,7 +13,7 @@ import tempfile
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from claude_workers import files, git
+from claude_workers import git
 from claude_workers.errors import IssueTaken, Refused, Unreachable
 from claude_workers.git import GitFailed
 from claude_workers.lock import locked
@@ -167,10 +167,8 @@ class Claims:
     def _store(self) -> Path:
         """Our own repository of claims, whole: another process may be making it this moment."""
         store = self._layout.repositories / "claims.git"
-        with locked(self._layout.locks / "repo-claims", _LOCK_WAIT, "the store of claims is being made"):
-            if not (store / "HEAD").exists():
-                files.make_private(store)
-                git.run("init", "--quiet", "--bare", str(store))
+        with locked(self._layout.repository_lock("claims"), _LOCK_WAIT, "the store of claims is being made"):
+            git.make_bare(store)
         return store
 
 
