@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         WorkerStatus,
     )  # fmt: skip
     from claude_workers.pool.dispatch import Dispatched
+    from claude_workers.pool.gc import Garbage
     from claude_workers.pool.rescues import Shown
     from claude_workers.pool.watch import Lost
     from claude_workers.pool.why import Why
@@ -202,6 +203,14 @@ class Fleet:
         from claude_workers.pool import rescues
 
         return rescues.restore(self.layout, task, target)
+
+    def gc(self, keep: float | None = None, *, delete: bool = False) -> list[Garbage]:
+        """Return what tasks left that ended over `keep` seconds ago (unset: as configured); `delete` deletes it."""
+        from claude_workers import config
+        from claude_workers.pool import gc
+
+        age = config.load().keep if keep is None else keep
+        return gc.collect(self.layout, age) if delete else gc.plan(self.layout, age)
 
     def budget(self) -> tuple[list[Total], list[Use]]:
         """Return what was spent this day, week and month, and how much of each budget is used."""

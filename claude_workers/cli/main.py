@@ -33,6 +33,7 @@ VERBS = {
     "why": ("why", "Show the evidence for a worker's state."),
     "rescue": ("rescue", "Look at kept work, and put it into a folder again."),
     "budget": ("budget", "Show what was spent, and how much of each budget is used."),
+    "gc": ("gc", "List what ended tasks left and nobody needs; --yes deletes it."),
     "service": ("service", "Print a service that keeps recovering."),
     "reset": ("homes", "Free a worker whose task will not go on."),
     "refresh": ("homes", "Render credentials and templates again."),

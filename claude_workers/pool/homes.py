@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers import files
@@ -14,7 +15,7 @@ from claude_workers.names import worker_id
 from claude_workers.pool import leave
 from claude_workers.pool.dispatch import LOCK_WAIT, describe
 from claude_workers.runner.finish import finish
-from claude_workers.runner.rescue import UNSAVED
+from claude_workers.runner.rescue import rescue
 from claude_workers.runner.run import MADE_FOR, Run
 
 if TYPE_CHECKING:
@@ -120,18 +121,24 @@ def remove(layout: Layout, worker: str, *, discard: bool = False) -> None:
 
 
 def _refuse_unrescued(home: Home) -> None:
-    """Raise WorkersError for a clone that no ended task carried into our repository."""
-    made_for = files.read_inside(home.path, MADE_FOR)
-    folders = [one for owner in _folders(home.path / "github") for one in _folders(owner)]
-    for folder in folders:
-        rescued = made_for and tasks.receipt(home, made_for) is not None
-        notes = tasks.progress(home, made_for or "").notes if made_for else []
-        failed = any(note.startswith(UNSAVED) for note in notes)
-        if ".kept-" in folder.name or not rescued or failed:
+    """Raise WorkersError for a clone whose work is not in our repository, carried there now once more."""
+    for folder in (one for owner in _folders(home.path / "github") for one in _folders(owner)):
+        unkept = _unkept(home, Path(folder.path))
+        if unkept:
             raise WorkersError(
-                f"{folder.path} holds work that was neither published nor rescued",
+                f"{folder.path} holds work that was neither published nor rescued: {unkept}",
                 f"look at it, or claude-workers remove {home.worker} --discard to give it up",
             )
+
+
+def _unkept(home: Home, clone: Path) -> str:
+    """Return why a clone's work is not kept; "" when it is."""
+    made_for = files.read_inside(home.path, MADE_FOR)
+    task = tasks.archived_task(home, made_for) if made_for else None
+    if task is None or clone != home.clone(task.repository):
+        return "no ended task is known that it was made for"
+    files.make_private(home.run(task.task_id))
+    return rescue(Run(home, task))
 
 
 def _folders(parent: os.PathLike[str]) -> list[os.DirEntry[str]]:

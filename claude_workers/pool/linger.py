@@ -23,6 +23,9 @@ def lingering() -> tuple[str, str, str]:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired) as error:
         return "warning", f"not checked: {error}", REMEDY
-    if done.returncode == 0 and done.stdout.strip() == "yes":
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        return "warning", f"not checked: loginctl: {said[:200]}", REMEDY
+    if done.stdout.strip() == "yes":
         return "ok", "your services and workers outlive your login", ""
     return "warning", "your services, and workers with them, end with your last login", REMEDY

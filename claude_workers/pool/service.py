@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 LABEL = "claude-workers"
 # What the command needs to find the same things again. No secret is among them: a service takes those
 # from credentials.env and from the references of credential sets.
-_PASSED = ("PATH", "CLAUDE_WORKERS_CLAUDE", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
+_PASSED = ("PATH", "CLAUDE_WORKERS_CLAUDE", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
+           "GITHUB_API_URL", "GITHUB_SERVER_URL")  # fmt: skip
 _UNIT = """\
 # Install: claude-workers service print > ~/.config/systemd/user/{label}.service
 #          systemctl --user daemon-reload && systemctl --user enable --now {label}
 #          loginctl enable-linger        (or it ends with your last login)
 # Secrets: it has none of your shell's; put them into {secrets}, or use credential sets.
+# A proxy may hold a password and is left out, too: add Environment="HTTPS_PROXY=..." where you need one.
 [Unit]
 Description=Brings Claude Code workers back to work
 
@@ -54,7 +56,8 @@ def systemd(layout: Layout) -> str:
     return _UNIT.format(
         label=LABEL,
         secrets=paths.config_dir() / "credentials.env",
-        command=" ".join(_quoted(word, dollar=True) for word in command()),
+        # systemd takes a program's own path without quotes or escapes: env(1) takes any.
+        command=" ".join(["/usr/bin/env", *(_quoted(word, dollar=True) for word in command())]),
         environment="\n".join(variables),
     )
 
