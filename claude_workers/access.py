@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 GITHUB = "https://github.com"
 API_VARIABLE, SERVER_VARIABLE = "GITHUB_API_URL", "GITHUB_SERVER_URL"
 TOKENS = ("GH_TOKEN", "GITHUB_TOKEN")
-SET_KEYS = frozenset({"forge_token", "agent_token"})
 _COMMAND_LIMIT = 30.0
 _ADDRESS = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:/[A-Za-z0-9._~/-]*)?")
 
@@ -143,11 +142,11 @@ def _set(settings: config.Settings) -> dict[str, Any]:
     if not settings.credential_set:
         return {}
     found = config.credential_set(settings.credential_set)
-    unknown = sorted(set(found) - SET_KEYS)
+    unknown = sorted(set(found) - config.CREDENTIAL_KEYS)
     if unknown:
         raise BadInput(
             f"[credentials.{settings.credential_set}]: unknown key {unknown[0]!r}",
-            f"known are {', '.join(sorted(SET_KEYS))}",
+            f"known are {', '.join(sorted(config.CREDENTIAL_KEYS))}",
         )
     return found
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from claude_workers.errors import BadInput
 
+_LONGEST = 100 * 366 * 86400.0  # no moment so far away is beyond what a calendar can hold
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -41,12 +42,13 @@ def seconds_since(text: str | None) -> float | None:
 def duration(text: str) -> float:
     """Return seconds from `90`, `90s`, `15m`, `2h`, `1h30m` or `1d`."""
     cleaned = text.strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", cleaned):
-        return float(cleaned)
-    pieces = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", cleaned)
-    if not pieces or "".join(number + unit for number, unit in pieces) != cleaned:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", cleaned):
+        cleaned += "s"
+    pieces = re.findall(r"([0-9]+(?:\.[0-9]+)?)([smhdw])", cleaned)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in pieces)
+    if not pieces or "".join(number + unit for number, unit in pieces) != cleaned or seconds > _LONGEST:
         raise BadInput(f"{text!r} is not a duration", "write it as 90s, 15m, 2h or 1d")
-    return sum(float(number) * _UNITS[unit] for number, unit in pieces)
+    return seconds
 
 
 def spoken(seconds: float | None) -> str:

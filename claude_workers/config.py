@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from claude_workers import kinds, paths
 from claude_workers.errors import BadInput
 
 LEVELS = ("enclosure", "double", "claude", "container", "none")
+_ADDRESSES = frozenset({"ssh_url", "rescue_remote"})
 _CHOICES = {
     "isolation": LEVELS,
     "permissions": ("dontAsk", "bypass"),
@@ -98,6 +100,7 @@ GATE_KEYS = frozenset({"base", "setup", "verify", "verify_retries", "post_checko
 SPAN_KEYS = frozenset(
     name for name in KEYS if name.startswith("budget_") and name.endswith(("_day", "_week", "_month"))
 )
+CREDENTIAL_KEYS = SPAN_KEYS | {"forge_token", "agent_token"}
 REPOSITORY_KEYS = frozenset(
     GATE_KEYS
     | SPAN_KEYS
@@ -143,7 +146,12 @@ def spans(table: str, name: str) -> dict[str, Any]:
     path = file()
     tables = read_toml(path).get(table, {})
     found = tables.get(name) if isinstance(tables, dict) else None
-    given = {key: value for key, value in found.items() if key in SPAN_KEYS} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    known = CREDENTIAL_KEYS if table == "credentials" else REPOSITORY_KEYS
+    for unknown in sorted(set(found) - known):
+        raise BadInput(f"{path} [{table}.{name}]: unknown key {unknown!r}", f"known are {', '.join(sorted(known))}")
+    given = {key: value for key, value in found.items() if key in SPAN_KEYS}
     return _checked(given, SPAN_KEYS, f'{path} [{table}."{name}"]')[0]
 
 
@@ -198,6 +206,8 @@ def _checked(data: object, known: frozenset[str], where: str) -> tuple[dict[str,
 def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
     """Return a written value in the kind its key has; BadInput, naming `where`, when it cannot be."""
     kind = KEYS[name].metadata["kind"]
+    if name in _ADDRESSES and re.search(r"//[^/@]*:[^/@]*@", str(value)):
+        raise BadInput(f"{where} holds a password", "write an address without one: it would be shown")
     try:
         converted = kinds.convert(kind, value)
     except (ValueError, TypeError, KeyError, BadInput) as error:

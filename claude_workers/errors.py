@@ -3,6 +3,7 @@
 WorkersError                1  failed
 ├── BadInput                2  usage
 ├── NotFound                3  not_found
+├── NoSpace                 1  disk
 ├── Busy                    4  busy
 │   ├── WorkerBusy          4  worker_busy
 │   └── IssueTaken          4  issue_taken
@@ -45,6 +46,12 @@ class NotFound(WorkersError):
 
     code = "not_found"
     exit_code = 3
+
+
+class NoSpace(WorkersError):
+    """A disk is full."""
+
+    code = "disk"
 
 
 class Busy(WorkersError):

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from claude_workers.errors import WorkersError
+from claude_workers.errors import NoSpace, WorkersError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
@@ -22,7 +22,7 @@ PRIVATE_DIR = 0o700
 def cannot_write(path: Path, error: OSError) -> WorkersError:
     """Say why a file could not be written, with the step that helps."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return WorkersError(f"no space left to write {path}", "free some disk space and ask again")
+        return NoSpace(f"no space left to write {path}", "free some disk space and ask again")
     return WorkersError(f"cannot write {path}: {error.strerror or error}", "check who owns it and its permissions")
 
 

@@ -10,7 +10,7 @@ import time
 from typing import IO, TYPE_CHECKING
 
 from claude_workers import files, paths
-from claude_workers.errors import NoCredentials, NotFound, Refused, Unreachable, WorkersError
+from claude_workers.errors import NoCredentials, NoSpace, NotFound, Refused, Unreachable, WorkersError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +108,8 @@ def run(
         late = f"git {arguments[0]} took longer than {timeout:.0f} s"
         raise Unreachable(late, "try again") if access and access.server else GitFailed(late)
     if status not in (0, accept):
+        if b"No space left on device" in said:
+            raise NoSpace(f"git {arguments[0]}: no space left", "free some disk space and ask again")
         if access and access.server:
             _check_server(access, said.decode("utf-8", "replace"))
         raise GitFailed(f"git {arguments[0]}: {_said(said)}", status=status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from claude_workers import clock
@@ -63,7 +64,7 @@ def _size(value: object) -> int:
 
 def _scaled(text: str, units: dict[str, int]) -> int:
     unit = units.get(text[-1].lower())
-    return int(float(text[:-1]) * unit) if unit else int(float(text))
+    return int(Decimal(text[:-1]) * unit) if unit else int(Decimal(text))
 
 
 def _matched(pattern: str, value: object) -> str:

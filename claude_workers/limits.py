@@ -44,7 +44,10 @@ def note(layout: Layout, values: dict[str, str], pays: str, limit: Limit) -> Non
 def _read(layout: Layout) -> dict[str, Limit]:
     try:
         data = files.read_json(layout.limits) or {}
-        return {name: Limit.from_json(one) for name, one in data.items()}
+        found = {name: Limit.from_json(one) for name, one in data.items()}
+        return {
+            name: one for name, one in found.items() if all(isinstance(text, str) for text in one.to_json().values())
+        }
     except (ValueError, TypeError, AttributeError):
         return {}
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from claude_workers import clock, config, files
+from claude_workers.errors import WorkersError
 from claude_workers.model import Record
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SPANS = ("day", "week", "month")
 _DEFAULT = "default"
+_MOST = 1e15
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,16 @@ def book(layout: Layout, spent: Spent) -> None:
     """Append what was spent to the month's file, in one write: several runners book at once."""
     files.make_private(layout.spending)
     path = layout.spending / f"{spent.at[:7]}.jsonl"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.PRIVATE_FILE)
+    # A line of its own, whatever a crash left before it; blank ones mean nothing.
+    line = f"\n{json.dumps(spent.to_json())}\n".encode()
     try:
-        os.write(handle, (json.dumps(spent.to_json()) + "\n").encode())
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, files.PRIVATE_FILE)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise files.cannot_write(path, error) from error
 
 
 def booked(layout: Layout, since: str) -> list[Spent]:
@@ -112,14 +119,26 @@ def booked(layout: Layout, since: str) -> list[Spent]:
     found = []
     for path in sorted(layout.spending.glob("*.jsonl")):
         if path.stem >= since[:7]:
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    one = Spent.from_json(json.loads(line))
-                except (ValueError, TypeError, AttributeError):
-                    continue
-                if one.at >= since:
-                    found.append(one)
+            try:
+                lines = (files.read_inside(layout.spending, path.name) or "").splitlines()
+            except ValueError as error:
+                raise WorkersError(f"{path}: {error}", "move it away: what it held counts no more") from error
+            found += [one for line in lines if (one := _parsed(line)) and one.at >= since]
     return found
+
+
+def _parsed(line: str) -> Spent | None:
+    """Return what a line says was spent; None for one that says nothing of the kind."""
+    try:
+        one = Spent.from_json(json.loads(line))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    texts = all(isinstance(text, str) for text in (one.at, one.worker, one.task_id, one.repo, one.credentials))
+    return one if texts and all(_is_amount(number) for number in (one.usd, one.tokens, one.seconds)) else None
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < _MOST
 
 
 def budgets(repository: str, credential_set: str | None) -> list[Budget]:
@@ -188,11 +207,12 @@ def totals(layout: Layout) -> list[Total]:
 
 def _bounds(span: str) -> tuple[str, str]:
     """Return the begin and the end of this day, week (from Monday) or month, by this machine's own clock."""
-    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    # Naive, and made local one by one: the clock may be changed between the two.
+    today = datetime.now().replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: DTZ005
     if span == "month":
         begin = today.replace(day=1)
         end = (begin + timedelta(days=32)).replace(day=1)
     else:
         begin = today - timedelta(days=today.weekday() if span == "week" else 0)
         end = begin + timedelta(days=7 if span == "week" else 1)
-    return clock.to_iso(begin), clock.to_iso(end)
+    return clock.to_iso(begin.astimezone()), clock.to_iso(end.astimezone())

@@ -61,7 +61,8 @@ def classify(evidence: Evidence, exit_status: int, stderr: str) -> Ending:
     result = evidence.result
     if result is None:
         return _without_result(evidence, exit_status, stderr)
-    if result.get("is_error") or result.get("subtype") != "success":
+    told = isinstance(result.get("api_error_status"), int)
+    if told or result.get("is_error") or result.get("subtype") != "success":
         return _failed(result, evidence)
     if result.get("stop_reason") == "refusal":
         return Ending("refusal", "the model refused")

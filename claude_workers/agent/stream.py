@@ -8,6 +8,7 @@ from typing import Any
 from claude_workers.text import one_line, plain
 
 OURS = "claude_workers"
+_MOST = 10**12  # tokens that no turn has
 _ARGUMENTS = ("command", "file_path", "pattern", "url", "query", "subject", "description", "prompt", "skill")
 
 
@@ -62,7 +63,7 @@ def tokens(usage: object) -> int:
     if not isinstance(usage, dict):
         return 0
     names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    return sum(value for name in names if isinstance(value := usage.get(name), int))
+    return sum(value for name in names if isinstance(value := usage.get(name), int) and 0 <= value < _MOST)
 
 
 def rendered(event: dict[str, Any]) -> list[tuple[str, str]]:

@@ -67,6 +67,7 @@ def dispatch(layout: Layout, order: Order) -> Dispatched:
             return Dispatched(known, new=False)
         state = tasks.state(home)
         if state.task and _same(state.task, order, repository):
+            leave.end_leftovers(home, state.task)
             return Dispatched(continue_task(home, state.task), new=False)
         if state.task:
             leave.archive_left(home, state)

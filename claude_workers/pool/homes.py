@@ -17,6 +17,7 @@ from claude_workers.pool.dispatch import LOCK_WAIT, describe
 from claude_workers.runner.finish import finish
 from claude_workers.runner.rescue import rescue
 from claude_workers.runner.run import MADE_FOR, Run
+from claude_workers.workspace import rescues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,11 @@ def _unkept(home: Home, clone: Path) -> str:
     if task is None or clone != home.clone(task.repository):
         return "no ended task is known that it was made for"
     files.make_private(home.run(task.task_id))
-    return rescue(Run(home, task))
+    run = Run(home, task)
+    unsaved = rescue(run)
+    kept = None if unsaved else rescues.last(run.store, run.kept)
+    left = ", ".join(kept.left_out[:5]) if kept else ""
+    return unsaved or (f"too large or a repository of its own: {left}" if left else "")
 
 
 def _folders(parent: os.PathLike[str]) -> list[os.DirEntry[str]]:

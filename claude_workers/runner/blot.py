@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from claude_workers.text import redacted, secrets_among
 
@@ -20,7 +21,7 @@ class Blot:
         found = self._secrets | set(secrets_among(secrets))
         if found != self._secrets:
             self._secrets = found
-            spellings = {*found, *(json.dumps(one)[1:-1] for one in found)}
+            spellings = {spelt for one in found for spelt in _spellings(one)}
             longest_first = sorted(spellings, key=len, reverse=True)
             self._bytes = [(one.encode("utf-8", "replace"), b"[redacted]") for one in longest_first]
 
@@ -33,3 +34,21 @@ class Blot:
         for secret, blotted in self._bytes:
             line = line.replace(secret, blotted)
         return line
+
+    def value(self, value: Any) -> Any:  # noqa: ANN401  what JSON can hold
+        """Return a value as JSON has them, without them in any text of it."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(one) for one in value]
+        if isinstance(value, dict):
+            return {self.value(name): self.value(one) for name, one in value.items()}
+        return value
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return a secret as it may stand in a line of JSON: as it is, in a text, and in a text in a text."""
+    found = {secret}
+    for _ in range(2):
+        found |= {json.dumps(one, ensure_ascii=plain)[1:-1] for one in found for plain in (True, False)}
+    return found

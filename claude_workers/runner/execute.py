@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from claude_workers.enclosure.launch import launch
-from claude_workers.errors import WorkersError
+from claude_workers.errors import NoSpace, WorkersError
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SCRIPT_LIMIT = 600.0
 _CHUNK = 256 << 10
 _TICK = 0.25
-_KEPT = 256 << 10
+KEPT = 256 << 10
 _MOST = 4 << 30
 
 
@@ -72,7 +72,7 @@ def _drained(popen: subprocess.Popen[bytes], output: IO[bytes] | None, bounds: B
                 elif key.fileobj is popen.stdout and output is not None:
                     copied += output.write(data)
                 else:
-                    ends[key.fileobj] = (ends[key.fileobj] + data)[-_KEPT:]  # type: ignore[index]
+                    ends[key.fileobj] = (ends[key.fileobj] + data)[-KEPT:]  # type: ignore[index]
             bounds.check(begun)
             if copied > _MOST:
                 raise WorkersError(f"more than {_MOST >> 30} GiB came out of the enclosure", "look at the clone")
@@ -100,5 +100,7 @@ class Scripts:
         if status != 0:
             lines = errors.decode("utf-8", "replace").strip().splitlines()
             said = lines[-1][:300] if lines else f"exit {status}"
+            if b"No space left on device" in errors:
+                raise NoSpace(f"inside the enclosure: {said}", "free some disk space and ask again")
             raise WorkersError(f"inside the enclosure: {said}")
         return printed

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from claude_workers.runner.run import Run
 
 _DENIALS = 200
+_MOST_USD = 1e6
 _ANSWER = 100_000
 
 
@@ -22,6 +23,7 @@ class Heard:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._earlier = (run.progress.cost_usd, run.progress.tokens)
+        self._costed = run.progress.costed_tokens
         self._messages: set[str] = set()
 
     def observe(self, event: Json) -> None:
@@ -45,14 +47,13 @@ class Heard:
 
     def _result(self, event: Json) -> Json:
         run = self._run
-        cost = event.get("total_cost_usd")
         denials = event.get("permission_denials")
         names = [_denied(one) for one in denials if isinstance(one, dict)] if isinstance(denials, list) else []
         answer = event.get("result")
         return {
-            "cost_usd": self._earlier[0] + (float(cost) if isinstance(cost, int | float) else 0.0),
-            "tokens": (tokens := self._earlier[1] + stream.tokens(event.get("usage"))),
-            "costed_tokens": tokens,
+            "cost_usd": self._earlier[0] + _money(event.get("total_cost_usd")),
+            "tokens": self._earlier[1] + (used := stream.tokens(event.get("usage"))),
+            "costed_tokens": self._costed + used,
             "usage": _numbers(event.get("usage")),
             "denials": list(dict.fromkeys([*run.progress.denials, *names]))[:_DENIALS],
             "answer": answer[:_ANSWER]
@@ -69,3 +70,8 @@ def _numbers(usage: object) -> Json:
 
 def _denied(denial: Json) -> str:
     return stream.tool({"name": denial.get("tool_name"), "input": denial.get("tool_input")})
+
+
+def _money(value: object) -> float:
+    """Return a price in USD; 0 for what a stream gave as one and is none."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < _MOST_USD else 0.0

@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
-from claude_workers.errors import Limited, NoCredentials, Refused, Unreachable, WorkersError
+from claude_workers.errors import Limited, NoCredentials, NoSpace, Refused, Unreachable, WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import find
 from claude_workers.lock import locked
@@ -100,6 +100,8 @@ def live(run: Run, phase: str) -> None:
         _park(run, Parked("credentials", str(error)))
     except (Refused, Unreachable) as error:
         _park(run, Parked("host", str(error)))
+    except NoSpace as error:
+        _park(run, Parked("disk", error.message))
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
@@ -111,7 +113,7 @@ def _to_its_end(run: Run, phase: str) -> None:
         _phases(run, phase)
     except Ended as end:
         _end(run, end.outcome, end.reason)
-    except (Refused, Unreachable):
+    except (Refused, Unreachable, NoSpace):
         raise  # time or a person will mend it: the task waits
     except WorkersError as error:
         _end(run, "failed", str(error))

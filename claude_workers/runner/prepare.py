@@ -113,7 +113,9 @@ def _resume(run: Run, inner: Scripts, making: Path, rescued: Carried) -> None:
 def _rescue_leftovers(run: Run) -> None:
     try:
         cargo = run.cargo(f"{run.task.worker}/before-{run.task.task_id}")
-        clone.carry(Scripts(inside.carry_enclosure(run)), cargo)
+        left = clone.carry(Scripts(inside.carry_enclosure(run)), cargo).left_out
+        if left:
+            raise WorkersError(f"too large or a repository of its own: {', '.join(left[:5])}")
     except WorkersError as error:
         # Nothing is deleted that could not be carried: it is moved aside and said.
         aside = run.clone.with_name(f"{run.clone.name}.kept-{run.task.task_id[:8]}")

@@ -101,10 +101,12 @@ class Purse:
         """Take what a turn cost that gave no result as its estimate, and book what is not booked."""
         seen = self._run.progress
         if seen.tokens > seen.costed_tokens:
-            told = _ESTIMATED if seen.costed_tokens else _UNKNOWN
-            unchecked = seen.unchecked if told in seen.unchecked else [*seen.unchecked, told]
-            cost = seen.cost_usd + self._uncosted()
-            self._run.observe(cost_usd=cost, costed_tokens=seen.tokens, unchecked=unchecked)
+            unchecked = [one for one in seen.unchecked if one not in {_ESTIMATED, _UNKNOWN}]
+            if seen.costed_tokens:
+                cost = seen.cost_usd + self._uncosted()
+                self._run.observe(cost_usd=cost, costed_tokens=seen.tokens, unchecked=[*unchecked, _ESTIMATED])
+            else:
+                self._run.observe(unchecked=[*unchecked, _UNKNOWN])  # until a later turn tells a price
         self.book(all_of_it=True)
 
     def book(self, *, all_of_it: bool = False) -> None:

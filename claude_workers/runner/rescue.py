@@ -41,7 +41,7 @@ def rescue(run: Run, limit: float | None = None) -> str:
     try:
         carried = collect(run, _scripts(run, limit))
     except (WorkersError, OSError, ValueError) as error:
-        return error.message if isinstance(error, WorkersError) else str(error)
+        return run.publishable(error.message if isinstance(error, WorkersError) else str(error))
     _tell(run, carried)
     if limit is None:
         _push(run, carried)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # An endpoint that does not say when its limit is lifted is asked again after so long.
 _UNSAID = 900.0
+_LONGEST = 8 * 86400.0  # the longest are weekly
 _KEPT = 50
 
 
@@ -38,10 +39,10 @@ def again(run: Run, ending: Ending) -> None:
         run.say(f"the work could not be rescued before the next attempt: {unsaved}")
     unlock(run)
     number = run.task.attempt
-    run.save(attempt=number + 1, reason=f"again after {ending.kind}: {ending.reason}")
+    run.save(reason=f"attempt {number + 1} begins soon, again after {ending.kind}: {ending.reason}")
     wait(run, number, ending)
+    run.save(attempt=number + 1, reason="")
     run.say(f"attempt {run.task.attempt} of {run.settings.max_attempts}")
-    run.save(reason="")
 
 
 def wait(run: Run, number: int, ending: Ending) -> None:
@@ -65,7 +66,9 @@ def later(run: Run, kind: str) -> str | None:
 
 def limited(run: Run, ending: Ending) -> Parked:
     """Keep a limit for all who pay with the same credential, and return the waiting for its end."""
-    until = ending.until or clock.in_seconds(_UNSAID)
+    # The moment is the agent's word: one that is past, or further away than any limit, is none.
+    until = min(ending.until or "", clock.in_seconds(_LONGEST))
+    until = until if until > clock.now() else clock.in_seconds(_UNSAID)
     limit = Limit(until, ending.reason, run.task.worker)
     limits.note(run.home.layout, run.secrets, run.pays, limit)
     return Parked("limit", ending.reason, until)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from claude_workers.model import Task
 
 _SAVE_EVERY = 0.5
+# What git is asked by: a secret that looks like one of these must not take its place.
+_NAMES = frozenset({"base_branch", "base", "head", "start", "rescued", "pull_request", "outcome"})
 MADE_FOR = "github/.made-for"
 
 
@@ -154,6 +156,7 @@ class Run:
 
     def say(self, text: str) -> None:
         """Put a line of the runner's own into the task's log."""
+        text = self.publishable(text)
         event = {"type": stream.OURS, "at": clock.now(), "phase": self.task.phase, "text": text}
         self.write_line(json.dumps(event, ensure_ascii=False).encode())
 
@@ -162,11 +165,13 @@ class Run:
         if not self.home.task_file.exists():
             # A dispatch that gave this runner up has undone the claim: writing would bring it back.
             sys.exit(f"task {self.task.task_id} was taken away")
-        self.task = tasks.save(self.home, self.task, **changes)
+        texts = {name: self.publishable(value) for name, value in changes.items() if name == "reason"}
+        self.task = tasks.save(self.home, self.task, **{**changes, **texts})
 
     def observe(self, *, now: bool = True, **changes: Any) -> None:  # noqa: ANN401
         """Take observations in; `now=False` may leave the writing to a later one."""
-        self.progress = dataclasses.replace(self.progress, task_id=self.task.task_id, **changes)
+        kept = {name: value if name in _NAMES else self.blot.value(value) for name, value in changes.items()}
+        self.progress = dataclasses.replace(self.progress, task_id=self.task.task_id, **kept)
         self._unsaved = True
         self.flush(now=now)
 

@@ -56,7 +56,7 @@ def take_turn(run: Run, message: str) -> Ending:
     launched = launch(argv, enclosure, stdin=subprocess.PIPE)
     watch = Watch(run, purse, ceiling)
     try:
-        return _Turn(run, launched, watch).follow(message)
+        ending = _Turn(run, launched, watch).follow(message)
     finally:
         launched.end()
         token.close()
@@ -65,6 +65,9 @@ def take_turn(run: Run, message: str) -> Ending:
         hosts = sorted({*run.progress.blocked_hosts, *launched.blocked})
         run.observe(blocked_hosts=hosts, agent_pid=None, turns=run.progress.turns + 1)
         purse.settle()
+    # What the turn has cost may have used up more than the task's own budget, or be worth an alert.
+    spent = purse.verdict()
+    return spent if spent and ending.kind == "budget" else ending
 
 
 class _Turn:
@@ -125,9 +128,9 @@ class _Turn:
         except subprocess.TimeoutExpired:
             self._launched.end()
             status = popen.returncode
-        said = self._stderr.decode("utf-8", "replace")
+        # Blotted first and cut then: half a secret is none to the blot.
+        said = self._run.publishable(self._stderr.decode("utf-8", "replace"))[-_STDERR_KEPT // 2 :]
         if said.strip():
-            said = self._run.publishable(said)
             self._run.say(f"agent's stderr: {one_line(said, 2000)}")
         over = self._watch.over() if self._evidence.result is None else None
         return over or classify(self._evidence, status, said)

@@ -10,7 +10,7 @@ from claude_workers import config, files
 from claude_workers.errors import WorkersError
 from claude_workers.model import Verification
 from claude_workers.runner import inside
-from claude_workers.runner.execute import Bounds, Scripts, execute
+from claude_workers.runner.execute import KEPT, Bounds, Scripts, execute
 from claude_workers.runner.run import Ended, Run
 from claude_workers.text import one_line, plain
 from claude_workers.workspace import clone, store, submodules, upstream
@@ -104,7 +104,8 @@ def _execute(run: Run, enclosure: Enclosure, wanted: str) -> tuple[int | None, s
         status, printed, _ = execute(enclosure, argv, bounds=Bounds(run.settings.setup_limit))
     except WorkersError as error:
         return None, error.message
-    return status, run.publishable(printed.decode("utf-8", "replace"))
+    # Blotted first and cut then: half a secret is none to the blot.
+    return status, run.publishable(printed.decode("utf-8", "replace"))[-KEPT // 2 :]
 
 
 def _gate_changes(run: Run) -> list[str]:

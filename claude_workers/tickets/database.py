@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 from claude_workers import files
-from claude_workers.errors import BadInput, WorkersError
+from claude_workers.errors import BadInput, NoSpace, WorkersError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+_ROOM = 1 << 20
 _BUSY_MS = 30_000
 _PAUSE = 0.02
 
@@ -124,6 +126,8 @@ def _use_wal(db: sqlite3.Connection) -> None:
 def _mapped(path: Path, error: sqlite3.DatabaseError) -> WorkersError:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return WorkersError(f"{path} is locked by another program", "ask again in a moment")
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-        return WorkersError(f"no space left to write {path}", "free some disk space and ask again")
+    # A write-ahead log that finds no room is told as an I/O error.
+    narrow = "disk I/O" in str(error) and shutil.disk_usage(path.parent).free < _ROOM
+    if isinstance(error, sqlite3.OperationalError) and ("full" in str(error) or narrow):
+        return NoSpace(f"no space left to write {path}", "free some disk space and ask again")
     return WorkersError(f"{path}: {error}", "restore it from a copy, or move it away")

@@ -24,9 +24,12 @@ git checkout --quiet -B "$branch" "$tip"
 git restore --quiet --source="$state" --worktree :/
 """
 
-# Git's lock files, which whoever was killed left behind: nobody works in the clone now.
+# Git's lock files, which whoever was killed left behind: nobody works in the clone now. An index that was cut
+# off is made again.
 UNLOCK = """
 find "$1/.git" -name '*.lock' -type f -exec rm -f -- {} +
+cd "$1"
+git ls-files >/dev/null 2>&1 || { rm -f .git/index; git reset --quiet >/dev/null 2>&1 || true; }
 """
 
 # After a power cut a file may be missing, empty, end in zeros, or be as it was before the commit that git itself had

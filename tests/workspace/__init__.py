@@ -1,0 +1,1 @@
+"""Tests of clones, mirrors and stores."""
