@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.common import HELP, PROGRAM, Desk, Row, interleave, timed
 from claude_workers import Fleet, Receipt, Task, clock
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.model import Progress
 from claude_workers.process.identity import current
 
@@ -49,7 +49,7 @@ def _furnish(home: Home, index: int) -> None:
     if index % 4 == 1:
         for number in range(1, _ARCHIVED + 1):
             task = _task(home, number)
-            tasks.archive(home, task, _receipt(task))
+            archive.keep(home, task, _receipt(task))
     if index % 4 in {2, 3}:
         task = _task(home, index)
         task = dataclasses.replace(task, state="stopped", reason="a person asked") if index % 4 == 2 else task

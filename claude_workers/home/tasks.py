@@ -11,13 +11,12 @@ from claude_workers.errors import BadInput
 from claude_workers.home import events
 from claude_workers.home.home import Home
 from claude_workers.lock import is_free
-from claude_workers.model import SCHEMA, Json, Progress, Receipt, Task
+from claude_workers.model import SCHEMA, Progress, Task
 from claude_workers.names import branch_name, plain_word
 from claude_workers.process.identity import Identity, Liveness, Probe, boot_id, probe
 
 # Beside a task's records while a person asks its runner to stop: without it, a SIGTERM is the host's.
 STOP_FILE = "stop"
-_STEM = 150  # a file's name may have 255 bytes
 STATES = frozenset({"busy", "stopped", "waiting"})
 
 
@@ -188,73 +187,3 @@ def save_progress(home: Home, progress: Progress) -> None:
     """Replace the record of what was observed."""
     path = home.run(progress.task_id) / "progress.json"
     files.write_atomic(path, json.dumps(progress.to_json(), ensure_ascii=False))
-
-
-def receipt(home: Home, task_id: str) -> Receipt | None:
-    """Return a finished task's receipt; None while there is none."""
-    try:
-        data = files.read_json(home.run(task_id) / "receipt.json")
-        return Receipt.from_json(data) if data else None
-    except (ValueError, TypeError):
-        return None
-
-
-def archive(home: Home, task: Task, receipt: Receipt) -> None:
-    """Keep a finished task under completed/, overwriting nothing, and free the worker."""
-    owner_repo = f"{plain_word(task.repository.owner)}-{plain_word(task.repository.short)}"
-    stem = f"{owner_repo[:_STEM]}-{task.issue or task.task_id}"
-    text = files.to_text({**task.to_json(), "state": "ended", "receipt": receipt.to_json()})
-    files.own_folder(home.completed)
-    number = 0
-    while not _archived(home, task, name := f"{stem}.{number}.json" if number else f"{stem}.json"):
-        if files.create_exclusive(home.completed / name, text):
-            break
-        number += 1
-    home.task_file.unlink(missing_ok=True)
-    told = f"{receipt.outcome}: {receipt.reason}" if receipt.reason else receipt.outcome
-    events.append(home, "ended", told, task.task_id)
-
-
-def _archived(home: Home, task: Task, name: str) -> bool:
-    try:
-        data = files.read_json(home.completed / name)
-    except ValueError:
-        return False
-    return data is not None and data.get("task_id") == task.task_id
-
-
-def archived(home: Home) -> list[Json]:
-    """Return every archived task that can be read, each with its receipt."""
-    found = []
-    for path in sorted(home.completed.glob("*.json")) if home.completed.is_dir() else []:
-        try:
-            data = files.read_json(path)
-        except ValueError:
-            continue
-        if data:
-            found.append(data)
-    return found
-
-
-def latest_completed(home: Home) -> dict[str, object] | None:
-    """Return the archived task that ended last; None when there is none."""
-    newest: tuple[float, str] | None = None
-    if home.completed.is_dir():
-        for path in home.completed.glob("*.json"):
-            age = (path.lstat().st_mtime, path.name)
-            newest = age if newest is None or age > newest else newest
-    try:
-        return files.read_json(home.completed / newest[1]) if newest else None
-    except ValueError:
-        return None
-
-
-def archived_task(home: Home, task_id: str) -> Task | None:
-    """Return an archived task by its id; None when there is none."""
-    for data in archived(home):
-        if data.get("task_id") == task_id:
-            try:
-                return Task.from_json({name: value for name, value in data.items() if name != "receipt"})
-            except TypeError:
-                continue
-    return None

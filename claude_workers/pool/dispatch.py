@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from claude_workers import access, clock, files
 from claude_workers.errors import BadInput, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import HANDED, Home, find
 from claude_workers.lock import locked
 from claude_workers.model import Receipt, Task
@@ -108,10 +108,10 @@ def _known(home: Home, order: Order, repository: Repository) -> Task | None:
 
 
 def _ended(home: Home, task_id: str) -> Task | None:
-    receipt: Receipt | None = tasks.receipt(home, task_id)
+    receipt: Receipt | None = archive.receipt(home, task_id)
     if receipt is None or tasks.state(home).task is not None:
         return None
-    return tasks.archived_task(home, task_id)
+    return archive.find(home, task_id)
 
 
 def _same(task: Task, order: Order, repository: Repository) -> bool:
@@ -212,7 +212,7 @@ def _followed(order: Order) -> Json:
 
 
 def _own(home: Home, change: Change) -> bool:
-    return tasks.archived_task(home, change.task_id) is not None
+    return archive.find(home, change.task_id) is not None
 
 
 def wait(home: Home, task: Task, why: Wait) -> Task:
@@ -228,7 +228,7 @@ def start_runner(home: Home, task: Task) -> None:
     argv = [sys.executable, "-P", "-m", "claude_workers.runner", str(home.layout.root), home.worker, task.task_id]
     said = spawn_detached(argv, kept, folder / "runner.log")
     runner = Identity(int(str(said["pid"])), int(str(said["start"])), str(said["boot"]))
-    if probe(runner).dead and tasks.receipt(home, task.task_id) is None:
+    if probe(runner).dead and archive.receipt(home, task.task_id) is None:
         raise WorkersError("the runner died at once", "claude-workers doctor")
 
 

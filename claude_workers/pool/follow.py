@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from claude_workers import config, files
 from claude_workers.errors import NotFound
 from claude_workers.forge.choose import forge_of
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import Home, every
 from claude_workers.model import Followed, Issue, Task
 from claude_workers.names import plain_word
@@ -79,7 +79,7 @@ def look(layout: Layout, repo: str, number: int) -> Followed:
 def _past(layout: Layout, repository: Repository, number: int) -> _Past:
     """Return what this root did for a change; NotFound when that is nothing."""
     for home in every(layout):
-        mine = [one for one in tasks.archived(home) if _is_of(one, repository, number)]
+        mine = [one for one in archive.every(home) if _is_of(one, repository, number)]
         if mine:
             mine.sort(key=lambda one: str(one.get("dispatched_at")))
             task = Task.from_json({name: value for name, value in mine[-1].items() if name != "receipt"})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import every
 from claude_workers.model import Receipt, Repository
 from claude_workers.runner.run import MADE_FOR
@@ -76,7 +76,7 @@ class Ground:
 def _ended(home: Home) -> dict[str, tuple[Repository, Receipt]]:
     """Return a home's archived tasks by id; one whose archive cannot be believed is left out, and so left alone."""
     found = {}
-    for one in tasks.archived(home):
+    for one in archive.every(home):
         with contextlib.suppress(KeyError, TypeError, AttributeError):
             found[str(one["task_id"])] = Repository.from_json(one["repo"]), Receipt.from_json(one["receipt"])
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
-from claude_workers.home import provision, tasks
+from claude_workers.home import archive, provision, tasks
 from claude_workers.home.home import Home, find
 from claude_workers.lock import locked
 from claude_workers.names import worker_id
@@ -135,7 +135,7 @@ def _refuse_unrescued(home: Home) -> None:
 def _unkept(home: Home, clone: Path) -> str:
     """Return why a clone's work is not kept; "" when it is."""
     made_for = files.read_inside(home.path, MADE_FOR)
-    task = tasks.archived_task(home, made_for) if made_for else None
+    task = archive.find(home, made_for) if made_for else None
     if task is None or clone != home.clone(task.repository):
         return "no ended task is known that it was made for"
     files.make_private(home.run(task.task_id))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
 from claude_workers.errors import NotFound, WorkersError
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.process.identity import Identity, boot_id, probe, send
 from claude_workers.process.tree import end_tree, wait_gone
 from claude_workers.runner.finish import finish
@@ -69,7 +69,7 @@ def stop(home: Home) -> Task:
         _stop_runner(home, state.task, runner)
     after = tasks.load(home)
     if after is None:
-        receipt = tasks.receipt(home, state.task.task_id)
+        receipt = archive.receipt(home, state.task.task_id)
         raise NotFound(
             f"worker {home.worker} had finished ({receipt.outcome if receipt else 'ended'}) before it could be stopped",
             f"claude-workers status {home.worker}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers.agent import stream
 from claude_workers.errors import BadInput, NotFound
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.model import LogEvent
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def latest(home: Home) -> str:
     state = tasks.state(home)
     if state.task:
         return state.task.task_id
-    last = tasks.latest_completed(home)
+    last = archive.latest(home)
     if not last or not isinstance(last.get("task_id"), str):
         raise NotFound(f"worker {home.worker} has no log yet", f"claude-workers dispatch {home.worker} REPO ISSUE")
     return str(last["task_id"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.errors import BadInput, NotFound
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import every
 from claude_workers.model import Record, Rescue
 from claude_workers.workspace import rescues
@@ -98,7 +98,7 @@ def _names(layout: Layout) -> dict[str, str]:
     known: dict[str, str] = {}
     for home in every(layout):
         current = tasks.state(home).task
-        records = [one.get("repo") for one in tasks.archived(home)] + ([current.repo] if current else [])
+        records = [one.get("repo") for one in archive.every(home)] + ([current.repo] if current else [])
         for record in records:
             if isinstance(record, dict) and isinstance(record.get("url"), str):
                 repository = Repository.from_json(record)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_workers import clock, credentials
 from claude_workers.errors import BadInput
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import Home, every, find
 from claude_workers.model import Todos, WorkerStatus
 
@@ -80,7 +80,7 @@ def _without_task(home: Home, state: tasks.State) -> WorkerStatus:
         both = values.get(credentials.API_KEY) and values.get(credentials.TOKEN)
         login = (home.path / credentials.LOGIN_FILE).is_file()
         pays = "undecided" if both else credentials.payer(values, login=login, auth=None) or None
-    last: dict[str, Any] = tasks.latest_completed(home) or {}
+    last: dict[str, Any] = archive.latest(home) or {}
     receipt = last.get("receipt") or {}
     return WorkerStatus(
         worker=home.worker,

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import NotFinished, NotFound, WorkersError
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import Home, every, find
 from claude_workers.model import Receipt
 
@@ -40,7 +40,7 @@ class Watched:
         if self._task_id is None:
             return self._last(state)
         if task is None or task.task_id != self._task_id:
-            receipt = tasks.receipt(self.home, self._task_id)
+            receipt = archive.receipt(self.home, self._task_id)
             return receipt or Lost(f"worker {self.home.worker}: its task left no receipt", "claude-workers status")
         if state.name == "busy":
             return None
@@ -51,7 +51,7 @@ class Watched:
         worker = self.home.worker
         if state.name == "unknown":
             return Lost(f"worker {worker} is unknown: {state.reason}", f"look at {self.home.task_file}")
-        last = tasks.latest_completed(self.home)
+        last = archive.latest(self.home)
         receipt = last.get("receipt") if last else None
         if not isinstance(receipt, dict):
             raise NotFound(f"worker {worker} has not had a task yet", f"claude-workers dispatch {worker} REPO ISSUE")

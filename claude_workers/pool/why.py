@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from claude_workers import clock, config, transcript
 from claude_workers.errors import WorkersError
 from claude_workers.forge.choose import forge_of
-from claude_workers.home import events, tasks
+from claude_workers.home import archive, events, tasks
 from claude_workers.home.home import find
 from claude_workers.lock import is_free
 from claude_workers.model import Event, Evidence, Record
@@ -143,7 +143,7 @@ def _claim(home: Home, task: Task) -> Evidence:
 
 
 def _last_outcome(home: Home) -> Evidence:
-    last = tasks.latest_completed(home) or {}
+    last = archive.latest(home) or {}
     receipt = last.get("receipt")
     if not isinstance(receipt, dict):
         return _unseen("last outcome", "there was no task yet")

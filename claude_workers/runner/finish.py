@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
 from claude_workers.errors import NoCredentials, Unreachable, WorkersError
-from claude_workers.home import tasks
+from claude_workers.home import archive
 from claude_workers.model import Progress, Receipt
 from claude_workers.text import one_line
 
@@ -18,7 +18,7 @@ _LISTED = 30
 
 def finish(run: Run) -> Receipt:
     """Bring an ended task to its close; each step may be repeated after a crash."""
-    made = tasks.receipt(run.home, run.task.task_id) or make_receipt(run)
+    made = archive.receipt(run.home, run.task.task_id) or make_receipt(run)
     files.write_atomic(run.path("receipt.json"), files.to_text(made.to_json()))
     for what, verb in (("told", _tell), ("given back", _give_back)):
         try:
@@ -29,7 +29,7 @@ def finish(run: Run) -> Receipt:
             run.note(f"the issue could not be {what}: {error.message}")
     files.remove_tree(run.home.forge)
     run.say(f"outcome: {made.outcome}" + (f" ({made.reason})" if made.reason else ""))
-    tasks.archive(run.home, run.task, made)
+    archive.keep(run.home, run.task, made)
     return made
 
 

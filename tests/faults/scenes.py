@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from claude_workers import Fleet, Receipt, Task, WorkerStatus, paths
-from claude_workers.home import tasks
+from claude_workers.home import archive
 from claude_workers.home.home import Home
 from claude_workers.lock import is_free
 from claude_workers.process.tree import marked
@@ -78,7 +78,7 @@ class Scene:
 
     def assert_done(self, task: Task) -> Receipt:
         """Check that the task came to its one right end, everything there and nothing twice."""
-        receipt = tasks.receipt(self.home, task.task_id)
+        receipt = archive.receipt(self.home, task.task_id)
         assert receipt, self.evidence()
         assert receipt.outcome == "pull_request", self.evidence()
         assert receipt.verified == self.plan.verify
@@ -95,9 +95,9 @@ class Scene:
         return f"{why}\n{[event.text for event in self.fleet.logs('01')]}"
 
     def _assert_same(self, task: Task) -> None:
-        [kept] = [one for one in tasks.archived(self.home) if one["task_id"] == task.task_id]
+        [kept] = [one for one in archive.every(self.home) if one["task_id"] == task.task_id]
         assert (kept["session_id"], kept["branch"]) == (task.session_id, task.branch)
-        assert [kept] == tasks.archived(self.home)
+        assert [kept] == archive.every(self.home)
         assert not self.home.task_file.exists()
 
     def _assert_published(self, task: Task) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from claude_workers.home import tasks
+from claude_workers.home import archive
 from claude_workers.home.home import find
 from claude_workers.model import Followed, Task
 from claude_workers.pool.follow import look
@@ -42,7 +42,7 @@ class Change:
 
     def last(self) -> Task:
         """Return the task that was archived last."""
-        done = tasks.archived(find(self.stage.fleet.layout, "01"))
+        done = archive.every(find(self.stage.fleet.layout, "01"))
         newest = max(done, key=lambda one: str(one["dispatched_at"]))
         return Task.from_json({name: value for name, value in newest.items() if name != "receipt"})
 

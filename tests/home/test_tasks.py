@@ -16,7 +16,7 @@ import pytest
 
 from claude_workers import files
 from claude_workers.errors import WorkersError
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import Home
 from claude_workers.model import Progress, Receipt, Task
 from claude_workers.paths import Layout
@@ -323,22 +323,22 @@ def test_progress_that_cannot_be_read_is_none_yet(text: str | None, home: Home) 
 def test_a_receipt_that_cannot_be_read_is_none(text: str | None, home: Home) -> None:
     if text is not None:
         (files.make_private(home.run(ID)) / "receipt.json").write_text(text, encoding="utf-8")
-    assert tasks.receipt(home, ID) is None
+    assert archive.receipt(home, ID) is None
 
 
 def test_an_archived_task_frees_the_worker_and_keeps_its_receipt(home: Home) -> None:
     tasks.claim(home, a_task())
-    tasks.archive(home, a_task(), a_receipt())
+    archive.keep(home, a_task(), a_receipt())
     assert tasks.load(home) is None
     assert os.listdir(home.completed) == ["owner-repo-42.json"]
-    kept = tasks.latest_completed(home)
+    kept = archive.latest(home)
     assert kept
     assert (kept["task_id"], kept["state"], kept["receipt"]) == (ID, "ended", a_receipt().to_json())
-    assert tasks.archived_task(home, ID) == a_task(state="ended")
+    assert archive.find(home, ID) == a_task(state="ended")
 
 
 def test_a_task_without_an_issue_is_archived_under_its_own_id(home: Home) -> None:
-    tasks.archive(home, a_task(issue=None), a_receipt(issue=None))
+    archive.keep(home, a_task(issue=None), a_receipt(issue=None))
     assert os.listdir(home.completed) == [f"owner-repo-{ID}.json"]
 
 
@@ -348,7 +348,7 @@ def test_an_archive_overwrites_nothing(home: Home) -> None:
     for name, text in strangers.items():
         (home.completed / name).write_text(text, encoding="utf-8")
     (home.completed / "owner-repo-42.3.json").symlink_to("nowhere")
-    tasks.archive(home, a_task(), a_receipt())
+    archive.keep(home, a_task(), a_receipt())
     assert {name: (home.completed / name).read_text(encoding="utf-8") for name in strangers} == strangers
     assert not (home.completed / "nowhere").exists()
     assert json.loads((home.completed / "owner-repo-42.4.json").read_text(encoding="utf-8"))["task_id"] == ID
@@ -356,47 +356,47 @@ def test_an_archive_overwrites_nothing(home: Home) -> None:
 
 def test_the_same_issue_done_again_is_a_second_file(home: Home) -> None:
     for task_id in (ID, "another", "third"):
-        tasks.archive(home, a_task(task_id=task_id), a_receipt(task_id=task_id))
+        archive.keep(home, a_task(task_id=task_id), a_receipt(task_id=task_id))
     assert sorted(os.listdir(home.completed)) == ["owner-repo-42.1.json", "owner-repo-42.2.json", "owner-repo-42.json"]
-    assert all(tasks.archived_task(home, one) for one in (ID, "another", "third"))
+    assert all(archive.find(home, one) for one in (ID, "another", "third"))
 
 
 def test_archiving_a_task_again_keeps_one_file(home: Home) -> None:
-    tasks.archive(home, a_task(task_id="first"), a_receipt())
+    archive.keep(home, a_task(task_id="first"), a_receipt())
     for _ in range(3):
         tasks.claim(home, a_task())
-        tasks.archive(home, a_task(), a_receipt())
+        archive.keep(home, a_task(), a_receipt())
     assert len(os.listdir(home.completed)) == 2
     assert tasks.load(home) is None
 
 
 def test_twenty_archives_at_once_lose_none(home: Home) -> None:
-    answers = race(lambda one: tasks.archive(home, a_task(task_id=f"task-{one}"), a_receipt()))
+    answers = race(lambda one: archive.keep(home, a_task(task_id=f"task-{one}"), a_receipt()))
     assert answers == [None] * 20
-    assert all(tasks.archived_task(home, f"task-{one}") for one in range(20))
+    assert all(archive.find(home, f"task-{one}") for one in range(20))
     assert len(os.listdir(home.completed)) == 20
 
 
 @pytest.mark.parametrize("name", ["local/" + "x" * 240, "local/" + "é" * 120, "o" * 39 + "/" + "r" * 100])
 def test_a_repository_with_a_long_name_is_archived_too(name: str, home: Home) -> None:
-    tasks.archive(home, a_task(issue=None, repo={**REPO, "name": name}), a_receipt())
-    assert tasks.archived_task(home, ID)
+    archive.keep(home, a_task(issue=None, repo={**REPO, "name": name}), a_receipt())
+    assert archive.find(home, ID)
 
 
 def test_an_archive_does_not_write_where_a_linked_folder_leads(home: Home, layout: Layout) -> None:
     outside = files.make_private(layout.root / "outside")
     home.completed.symlink_to(outside)
     with contextlib.suppress(WorkersError):
-        tasks.archive(home, a_task(), a_receipt())
+        archive.keep(home, a_task(), a_receipt())
     assert os.listdir(outside) == []
 
 
 def test_nothing_was_completed_where_nothing_is(home: Home) -> None:
-    assert tasks.latest_completed(home) is None
-    assert tasks.archived_task(home, ID) is None
+    assert archive.latest(home) is None
+    assert archive.find(home, ID) is None
 
 
 @pytest.mark.parametrize("data", [{"task_id": ID}, {"task_id": ID, "receipt": {}}, {"task_id": ID, "worker": "01"}])
 def test_an_archived_task_that_was_cut_short_is_none(data: dict[str, Any], home: Home) -> None:
     files.write_atomic(files.make_private(home.completed) / "x.json", files.to_text(data))
-    assert tasks.archived_task(home, ID) is None
+    assert archive.find(home, ID) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_workers.home import tasks
+from claude_workers.home import archive, tasks
 from claude_workers.home.home import find
 from claude_workers.process.identity import Identity, boot_id
 from claude_workers.process.tree import members, wait_gone
@@ -118,7 +118,7 @@ def test_another_assignment_archives_a_crashed_one_with_its_work_kept(stage: Sta
     stage.until(lambda row: row.state == "crashed")
     receipt = stage.play({"text": "An answer."}, expect="answer")
     assert receipt.outcome == "answered"
-    left = tasks.receipt(find(stage.fleet.layout, "01"), task.task_id)
+    left = archive.receipt(find(stage.fleet.layout, "01"), task.task_id)
     assert left
     assert left.outcome == "crashed"
     bare = stage.bare()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from claude_workers import Receipt, spending
-from claude_workers.home import events, tasks
+from claude_workers.home import archive, events, tasks
 from claude_workers.home.home import find
 from claude_workers.model import Progress, Task
 from claude_workers.pool import dispatch
@@ -290,7 +290,7 @@ def test_no_number_of_an_agents_makes_its_budget_longer_or_the_books_endless(
     stage.configure(f"{QUICK}{said}\n")
     task = stage.start(ADD, turn(0.02), {**turn(), "result": result}, turn(0.03), turn(0.03), PASS, DONE)
     stage.until(lambda row: row.state != "busy")
-    receipt = tasks.receipt(find(stage.fleet.layout, "01"), task.task_id)
+    receipt = archive.receipt(find(stage.fleet.layout, "01"), task.task_id)
     assert receipt
     assert "is used up" in receipt.reason
     assert math.isfinite(spending.totals(stage.fleet.layout)[0].usd)
