@@ -37,11 +37,7 @@ def _believed(home: Home, data: dict[str, object]) -> Task:
     schema = data.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         raise ValueError(f"written by a newer version (schema {schema})")
-    task = Task.from_json(data)
-    for one in dataclasses.fields(Task):
-        value, kinds = getattr(task, one.name), _KINDS[str(one.type)]
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            raise TypeError(f"{one.name} is not what it should be")
+    task = Task.believed(data)
     if task.worker != home.worker:
         raise ValueError(f"it belongs to worker {task.worker[:20]!r}")
     if task.state not in STATES or not task.task_id or plain_word(task.task_id) != task.task_id:
@@ -62,15 +58,6 @@ def _check_names(task: Task) -> None:
         branch_name(task.branch)
     except BadInput as error:
         raise ValueError("branch is not what it should be") from error
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "str | None": (str, type(None)),
-    "int": (int,),
-    "int | None": (int, type(None)),
-    "Json": (dict,),
-}
 
 
 def claim(home: Home, task: Task) -> bool:
@@ -178,7 +165,7 @@ def progress(home: Home, task_id: str) -> Progress:
     """Return what the runner has observed so far; empty when nothing is written yet."""
     try:
         data = files.read_json(home.run(task_id) / "progress.json")
-        return Progress.from_json(data) if data else Progress(task_id)
+        return Progress.believed(data) if data else Progress(task_id)
     except (ValueError, TypeError):
         return Progress(task_id)
 

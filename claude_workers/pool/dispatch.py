@@ -215,9 +215,12 @@ def _own(home: Home, change: Change) -> bool:
     return archive.find(home, change.task_id) is not None
 
 
-def wait(home: Home, task: Task, why: Wait) -> Task:
-    """Let a task wait for what its machine lacks; `recover` wakes it."""
-    return tasks.save(home, task, state="waiting", wait_for=why.wait_for, wait_until=why.until, reason=why.reason)
+def wait(home: Home, task: Task, why: Wait, *, spent: int = 0) -> Task:
+    """Let a task wait for what its machine lacks, its next attempt being `spent` further; `recover` wakes it."""
+    return tasks.save(
+        home, task, state="waiting", attempt=task.attempt + spent,
+        wait_for=why.wait_for, wait_until=why.until, reason=why.reason,
+    )  # fmt: skip
 
 
 def start_runner(home: Home, task: Task) -> None:

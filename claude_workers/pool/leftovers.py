@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.home import tasks
+from claude_workers.home.templates import WORKER_FILES
 from claude_workers.model import Recovered
+from claude_workers.runner.run import MADE_FOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
     from claude_workers.home.home import Home
 
 # How `files.write_atomic` names what it has not yet put into its place.
-_UNFINISHED = re.compile(r"\.[\w.-]+\.json\.[a-z0-9_]{8}")
+_UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
+# What is so written among an agent's own files, which may have such names, too.
+_OURS = (*WORKER_FILES, ".env", "task.json", MADE_FOR)
 
 
 def clear(home: Home) -> Iterator[Recovered]:
@@ -24,7 +29,8 @@ def clear(home: Home) -> Iterator[Recovered]:
     state = tasks.state(home)
     if state.name in {"busy", "unknown"}:
         return
-    found = list(_found(home))
+    current = state.task.task_id if state.task else ""
+    found = list(_found(home, current))
     for path in found:
         files.remove_tree(path)
     if found:
@@ -32,20 +38,33 @@ def clear(home: Home) -> Iterator[Recovered]:
         yield Recovered(home.worker, "cleared", f"{len(found)} leftovers of dead runs: {names}")
 
 
-def _found(home: Home) -> Iterator[Path]:
-    yield from home.path.glob("runs/*/checkout")
-    yield from home.path.glob("github/*/*.making")
-    yield from (one for one in home.path.glob("runs/*") if _never_begun(home, one))
-    if home.forge.exists():
+def _found(home: Home, current: str) -> Iterator[Path]:
+    for run in _folders(home.path / "runs"):
+        if run.name != current and not _begun(run):
+            yield run
+        else:
+            yield from (one for one in _folders(run) if one.name == "checkout")
+            yield from _unfinished(run)
+    for owner in _folders(home.path / "github"):
+        yield from (one for one in _folders(owner) if one.suffix == ".making")
+    if os.path.lexists(home.forge):
         yield home.forge  # an agent's own token, which its runner could not take away any more
-    for folder in (home.path, home.completed, *home.path.glob("runs/*")):
-        if folder.is_dir() and not folder.is_symlink():
-            yield from (one for one in folder.iterdir() if _UNFINISHED.fullmatch(one.name))
+    yield from _unfinished(home.completed)
+    for path in map(home.path.joinpath, _OURS):
+        yield from (one for one in _unfinished(path.parent) if one.name.startswith(f".{path.name}."))
 
 
-def _never_begun(home: Home, folder: Path) -> bool:
-    """Tell whether a task's records were written by a dispatch that died before it had claimed the worker."""
-    state = tasks.state(home)
-    current = state.task.task_id if state.task else ""
-    begun = any((folder / name).exists() for name in ("runner.log", "stream.jsonl", "progress.json", "receipt.json"))
-    return folder.is_dir() and not begun and folder.name != current
+def _begun(run: Path) -> bool:
+    """Tell whether a task's records are of more than a dispatch that died before it had claimed the worker."""
+    return any((run / name).exists() for name in ("runner.log", "stream.jsonl", "progress.json", "receipt.json"))
+
+
+def _unfinished(folder: Path) -> Iterator[Path]:
+    if folder.is_dir() and not folder.is_symlink():
+        yield from (one for one in folder.iterdir() if _UNFINISHED.fullmatch(one.name) and not one.is_dir())
+
+
+def _folders(parent: Path) -> Iterator[Path]:
+    """Yield the folders below one, links left out: an agent may have made them lead anywhere."""
+    if parent.is_dir() and not parent.is_symlink():
+        yield from (one for one in parent.iterdir() if one.is_dir() and not one.is_symlink())

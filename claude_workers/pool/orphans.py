@@ -23,7 +23,10 @@ def orphans(layout: Layout) -> tuple[list[Orphan], list[Fault]]:
 
     One conditional request a repository; a failure is no reason to say nothing of the others.
     """
-    repositories = known(layout)
+    try:
+        repositories = known(layout)
+    except WorkersError as error:
+        return [], [Fault("local", error.code, error.message)]
     if not repositories:
         return [], []
     with ThreadPoolExecutor(_AT_ONCE) as pool:

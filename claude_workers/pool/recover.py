@@ -65,17 +65,22 @@ def watch(layout: Layout, interval: float) -> Iterator[Recovered]:
 
 
 def _worker(home: Home, *, automatic: bool) -> Iterator[Recovered]:
-    """Look at one worker; one that another command holds is in good hands."""
+    """Look at one worker; one that another command holds is in good hands.
+
+    Whoever is told may act on it at once: the worker is held no longer by then.
+    """
+    done: list[Recovered] = []
     try:
         with locked(home.layout.worker_lock(home.worker), _AT_HAND, "held"):
             state = tasks.state(home)
             if state.task and state.name in {"crashed", "waiting"}:
-                yield from _go_on(home, state, state.task, automatic=automatic)
-            yield from clear(home)
+                done.extend(_go_on(home, state, state.task, automatic=automatic))
+            done.extend(clear(home))
     except Busy:
-        return
-    except WorkersError as error:
-        yield Recovered(home.worker, "failed", str(error))
+        pass
+    except (WorkersError, OSError) as error:
+        done.append(Recovered(home.worker, "failed", str(error)))
+    yield from done
 
 
 def _go_on(home: Home, state: State, task: Task, *, automatic: bool) -> Iterator[Recovered]:
@@ -90,15 +95,15 @@ def _go_on(home: Home, state: State, task: Task, *, automatic: bool) -> Iterator
     if short:
         if state.name == "crashed":
             leave.end_leftovers(home, task)
-            wait(home, task, short)
+            wait(home, task, short, spent=1)
             yield Recovered(home.worker, "waits", f"{short.wait_for}: {short.reason}", task.task_id)
         return
-    events.append(home, "recover", f"found {state.name}: {state.reason}", task.task_id)
     try:
         again = resume(home, task, settings)
     except WorkersError as error:
         yield Recovered(home.worker, "failed", str(error), task.task_id)
         return
+    events.append(home, "recover", f"found {state.name}: {state.reason}", task.task_id)
     did = "resumed" if state.name == "crashed" else "woken"
     yield Recovered(home.worker, did, f"attempt {again.attempt}, after {state.name}: {state.reason}", task.task_id)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from claude_workers import files
 from claude_workers.errors import BadInput, NotFound
 from claude_workers.home import archive, tasks
-from claude_workers.home.home import every
+from claude_workers.home.home import every, find
 from claude_workers.model import Record, Rescue
 from claude_workers.workspace import rescues
 from claude_workers.workspace.clone import read_back
@@ -29,6 +29,8 @@ class Shown(Record):
 
 def every_rescue(layout: Layout, worker: str | None = None) -> list[Rescue]:
     """Return what is kept of every task, or of one worker's, the latest last."""
+    if worker is not None:
+        find(layout, worker)
     names = _names(layout)
     found = [
         _closer(store, dataclasses.replace(one, repo=names.get(store.name, one.repo)))
@@ -49,10 +51,10 @@ def show(layout: Layout, wanted: str) -> Shown:
 def restore(layout: Layout, wanted: str, target: str | None = None) -> Path:
     """Put a rescue into a folder that does not exist yet, as a git repository; return the folder."""
     rescue, store = _find(layout, wanted)
-    place = Path(target or f"{rescue.repo.rpartition('/')[2]}-{rescue.task_id[:8]}").expanduser().absolute()
+    place = _place(target or f"{rescue.repo.rpartition('/')[2]}-{rescue.task_id[:8]}")
     if place.exists() or place.is_symlink():
         raise BadInput(f"{place} exists already", "name another folder with --to")
-    if place.is_relative_to(layout.root):
+    if place.resolve().is_relative_to(layout.root.resolve()):
         raise BadInput(f"{place} lies inside the root of homes", "name another folder with --to")
     making = files.make_private(place.parent) / f".{place.name}.{rescue.task_id[:8]}"
     try:
@@ -63,16 +65,20 @@ def restore(layout: Layout, wanted: str, target: str | None = None) -> Path:
     return place
 
 
+def _place(written: str) -> Path:
+    try:
+        return Path(written).expanduser().absolute()
+    except RuntimeError as error:  # the home of nobody
+        raise BadInput(f"{written[:60]} is in the home of a user who does not exist", "name another folder") from error
+
+
 def _find(layout: Layout, wanted: str) -> tuple[Rescue, Path]:
-    known = [
-        (one, store)
-        for store in rescues.stores(layout)
-        for one in rescues.every(store)
-        if one.worker == wanted or one.task_id.startswith(wanted)
-    ]
+    kept = [(one, store) for store in rescues.stores(layout) for one in rescues.every(store)]
+    of_worker = [found for found in kept if found[0].worker == wanted]
+    known = of_worker or [found for found in kept if found[0].task_id.startswith(wanted)]
     if not known:
         raise NotFound(f"nothing is kept of {wanted[:60]}", "claude-workers rescue list")
-    if len({one.task_id for one, _ in known}) > 1 and not any(one.worker == wanted for one, _ in known):
+    if not of_worker and len({one.task_id for one, _ in known}) > 1:
         raise BadInput(f"several tasks begin with {wanted[:60]}", "write more of the id")
     rescue, store = max(known, key=lambda one: one[0].at)
     named = dataclasses.replace(rescue, repo=_names(layout).get(store.name, rescue.repo))

@@ -43,7 +43,12 @@ def why(layout: Layout, worker: str, *, last: int = 20, ask_forge: bool = False)
     home = find(layout, worker)
     state = tasks.state(home)
     found = [_task_file(home, state)]
-    if state.task:
+    if state.name == "unknown" and state.task is None:
+        found += [
+            _lock(home),
+            *(_unseen(one, "the task cannot be read") for one in ("runner", "agent", "rescued work")),
+        ]
+    elif state.task:
         found += [*_processes(home, state.task), *_work(home, state.task), *_waits(home, state, state.task)]
         found.append(_claim(home, state.task) if ask_forge else _claim_unasked(state.task))
     else:
@@ -70,8 +75,7 @@ def _task_file(home: Home, state: State) -> Evidence:
 def _processes(home: Home, task: Task) -> Iterator[Evidence]:
     runner = tasks.runner_of(task)
     yield _seen("runner", probe(runner).evidence) if runner else _unseen("runner", "none was ever started")
-    free = is_free(home.layout.runner_lock(home.worker))
-    yield _seen("runner's lock", "free" if free else "held by a living process")
+    yield _lock(home)
     seen = tasks.progress(home, task.task_id)
     if seen.agent_pid:
         agent = Identity(seen.agent_pid, seen.agent_start or 0, task.boot_id or boot_id())
@@ -83,6 +87,11 @@ def _processes(home: Home, task: Task) -> Iterator[Evidence]:
         yield _seen("processes of the task", f"{len(mine)} carry its mark" + (f": {mine}" if mine else ""))
     else:
         yield _unseen("processes of the task", "there is no /proc here")
+
+
+def _lock(home: Home) -> Evidence:
+    free = is_free(home.layout.runner_lock(home.worker))
+    return _seen("runner's lock", "free" if free else "held by a living process")
 
 
 def _work(home: Home, task: Task) -> Iterator[Evidence]:
@@ -98,13 +107,20 @@ def _work(home: Home, task: Task) -> Iterator[Evidence]:
         yield _seen("transcript", f"{status.st_size} bytes, written {clock.from_epoch(status.st_mtime)}")
     except OSError as error:
         yield _seen("transcript", f"{error.strerror}")
-    place = store.path(home.layout, task.repository)
-    last = rescues.last(place, f"{task.worker}/{task.task_id}") if place.is_dir() else None
-    yield _seen("rescued work", f"kept at {last.tip[:12]}, state {last.state[:12]}" if last else "none is kept yet")
+    yield _rescued(home, task)
     for one in seen.tries:
         yield Evidence(
             "earlier try", f"attempt {one.get('attempt')}: {one.get('kind')}: {one.get('reason')}", str(one.get("at"))
         )
+
+
+def _rescued(home: Home, task: Task) -> Evidence:
+    place = store.path(home.layout, task.repository)
+    try:
+        last = rescues.last(place, f"{task.worker}/{task.task_id}") if place.is_dir() else None
+    except WorkersError as error:
+        return _unseen("rescued work", f"the store cannot be read: {error.message}")
+    return _seen("rescued work", f"kept at {last.tip[:12]}, state {last.state[:12]}" if last else "none is kept yet")
 
 
 def _waits(home: Home, state: State, task: Task) -> Iterator[Evidence]:

@@ -62,7 +62,7 @@ def _push(run: Run, carried: Carried) -> None:
     try:
         origin = run.origin
         address, access = (origin.url, origin.access) if where == "origin" else (where, None)
-        rescues.push(run.store, carried.tip, address, f"claude-workers/rescue/{run.kept}", access)
+        rescues.push(run.store, carried.tip, address, f"{rescues.PUSHED}{run.kept}", access)
     except WorkersError as error:
         run.note(f"the rescued commits could not be pushed to rescue_remote: {error.message}")
     else:

@@ -7,6 +7,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 from claude_workers import git
+from claude_workers.workspace.rescues import PUSHED, heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,8 +36,8 @@ def needed(store: Path, mirror: Path, rescue: Rescue) -> str:
     tree, *parents = git.text("log", "-1", "--format=%T %P", rescue.state, at=store).split()
     if not parents or git.text("rev-parse", f"{parents[0]}^{{tree}}", at=store) != tree:
         return "it holds what was never committed"
-    own = (f"{rescue.branch}/", f"w{rescue.worker}/")
-    others = [sha for name, sha in _heads(mirror).items() if not f"{name}/".startswith(own)]
+    own = (f"{rescue.branch}/", f"w{rescue.worker}/", PUSHED)
+    others = [sha for name, sha in heads(mirror).items() if not f"{name}/".startswith(own)]
     if _listed(store, (*held.values(), *parents), others, "--max-count=1"):
         return "it holds commits that are not merged upstream"
     return ""
@@ -44,7 +45,7 @@ def needed(store: Path, mirror: Path, rescue: Rescue) -> str:
 
 def size(store: Path, mirror: Path, rescue: Rescue) -> int:
     """Return the bytes of those objects of a rescue that upstream's branches do not hold as well."""
-    held, known = refs(store, _place(rescue)), _heads(mirror)
+    held, known = refs(store, _place(rescue)), heads(mirror)
     return int(_listed(store, held.values(), known.values(), "--objects", "--disk-usage"))
 
 
@@ -62,10 +63,6 @@ def prune(store: Path) -> None:
 
 def _place(rescue: Rescue) -> str:
     return f"refs/work/{rescue.worker}/{rescue.task_id}"
-
-
-def _heads(mirror: Path) -> dict[str, str]:
-    return refs(mirror, "refs/upstream/heads")
 
 
 def _listed(store: Path, wanted: Iterable[str], known: Iterable[str], *options: str) -> str:

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from claude_workers import git
-from claude_workers.git import GitFailed
 from claude_workers.model import Rescue
 from claude_workers.workspace.clone import Carried, read_back
 
@@ -22,6 +21,8 @@ _STATES = "refs/work/*/*/state"
 _FORMAT = "--format=%(refname)%09%(objectname)%09%(creatordate:iso-strict)%09%(contents:subject)"
 _SUBJECT = "state of "
 _LINES = 200
+# Where a rescue is pushed to: such a branch proves nothing but that.
+PUSHED = "claude-workers/rescue/"
 
 
 def stores(layout: Layout) -> list[Path]:
@@ -35,12 +36,15 @@ def mirror_of(store: Path) -> Path:
 
 
 def last(store: Path, kept: str) -> Carried | None:
-    """Return what was last rescued as `refs/work/<kept>/`; None when nothing was."""
-    try:
-        state = git.text("rev-parse", "--verify", "--quiet", f"refs/work/{kept}/state", at=store)
-    except GitFailed:
-        return None
-    return read_back(store, state)
+    """Return what was last rescued as `refs/work/<kept>/`; None when nothing was, GitFailed when nobody can tell."""
+    state = git.text("for-each-ref", "--format=%(objectname)", f"refs/work/{kept}/state", at=store)
+    return read_back(store, state) if state else None
+
+
+def heads(mirror: Path) -> dict[str, str]:
+    """Return upstream's branches as the mirror knows them."""
+    listed = git.text("for-each-ref", "--format=%(refname:lstrip=3) %(objectname)", "refs/upstream/heads", at=mirror)
+    return {name: sha for name, _, sha in (line.partition(" ") for line in listed.splitlines())}
 
 
 def every(store: Path) -> Iterator[Rescue]:
@@ -54,7 +58,7 @@ def every(store: Path) -> Iterator[Rescue]:
 
 def commits(store: Path, mirror: Path, tip: str) -> list[str]:
     """Return the commits that upstream does not have, newest first, each as `sha subject`."""
-    known = git.text("for-each-ref", "--format=^%(objectname)", "refs/upstream", at=mirror).split()
+    known = [f"^{sha}" for name, sha in heads(mirror).items() if not name.startswith(PUSHED)]
     listed = git.text("log", f"--max-count={_LINES}", "--format=%h %s", tip, *known, at=store)
     return listed.splitlines()
 

@@ -194,9 +194,6 @@ def test_below_a_floor_a_crashed_task_waits_and_above_it_goes_on(stage: Stage, w
     assert stage.end().outcome == "pull_request"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="recover._go_on makes a crash that meets a floor a waiting, which spends no attempt"
-)
 def test_a_crash_that_met_a_floor_has_spent_its_attempt_all_the_same(stage: Stage) -> None:
     stage.configure("max_attempts = 2")
     crashed(stage)
@@ -217,9 +214,6 @@ def test_what_waits_for_credentials_goes_on_once_there_are_some(stage: Stage, mo
     assert done(stage.fleet.recover()) == [("01", "woken")]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="recover._go_on writes of a resuming into the event log before it is known to be one"
-)
 def test_what_cannot_be_resumed_changes_nothing_however_often_it_is_tried(stage: Stage) -> None:
     waiting(stage, "credentials")
     stage.home.joinpath(".env").write_text("", encoding="utf-8")
@@ -243,9 +237,6 @@ def test_two_that_recover_at_once_resume_once(stage: Stage) -> None:
     assert current(stage).attempt == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="recover._worker yields while it holds the lock: who acts on what it is told waits"
-)
 def test_whoever_is_told_of_a_worker_may_do_something_about_it(stage: Stage) -> None:
     stage.configure("max_attempts = 1")
     crashed(stage)
@@ -280,9 +271,6 @@ def test_a_watch_tells_once_of_what_needs_a_person_and_resumes_what_dies_meanwhi
     watch.close()  # type: ignore[attr-defined]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="recover._claims: what known() raises ends the watch, or what is left of a recover"
-)
 def test_a_ticket_database_that_cannot_be_read_is_told_and_ends_nothing(stage: Stage) -> None:
     Tickets(stage.fleet.layout.tickets).create(str(stage.calc), "x", "x", "ann")
     stage.fleet.layout.tickets.write_bytes(b"no database at all" * 100)
@@ -462,7 +450,6 @@ def test_nothing_of_a_busy_worker_is_cleared(stage: Stage) -> None:
     assert all(one.exists() for one in left)
 
 
-@pytest.mark.xfail(strict=True, reason="leftovers._found globs through a folder that is a link: runs/*, github/*")
 def test_what_leads_out_of_a_home_is_not_followed(stage: Stage, tmp_path: Path) -> None:
     receipt = stage.play(ADD, DONE)
     precious = tmp_path / "precious"
@@ -474,9 +461,6 @@ def test_what_leads_out_of_a_home_is_not_followed(stage: Stage, tmp_path: Path) 
     assert {one.name for one in precious.iterdir()} == {"checkout", "x.making"}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="leftovers._UNFINISHED knows .json alone: .env, with the keys, is written so, too"
-)
 @pytest.mark.parametrize("name", ["..env.abcd1234", "runs/{}/.prompt.md.abcd1234", ".claude/.settings.json.abcd1234"])
 def test_an_unfinished_file_is_cleared_whatever_it_was_to_be(stage: Stage, name: str) -> None:
     receipt = stage.play({"text": "x"}, expect="answer")
@@ -518,9 +502,6 @@ def test_a_worker_whose_home_is_broken_stops_no_other(stage: Stage) -> None:
     assert ("01", "resumed") in done(stage.fleet.recover())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="recover._worker maps WorkersError alone: an OSError of one home ends it for all"
-)
 def test_a_home_that_the_system_does_not_let_us_read_stops_no_other(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -537,9 +518,6 @@ def test_a_home_that_the_system_does_not_let_us_read_stops_no_other(
     assert ("01", "resumed") in done(stage.fleet.recover())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="tasks.progress believes any kinds: end_leftovers then fails, and recover with it"
-)
 def test_progress_of_the_wrong_kinds_stops_no_other(stage: Stage) -> None:
     stage.fleet.init("02")
     task = crashed(stage)
