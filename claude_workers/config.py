@@ -206,7 +206,7 @@ def _checked(data: object, known: frozenset[str], where: str) -> tuple[dict[str,
 def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
     """Return a written value in the kind its key has; BadInput, naming `where`, when it cannot be."""
     kind = KEYS[name].metadata["kind"]
-    if name in _ADDRESSES and re.search(r"//[^/@]*:[^/@]*@", str(value)):
+    if name in _ADDRESSES and re.search(r"//[^/@]*:[^/@]*@|https?://[^/@]*@", str(value)):
         raise BadInput(f"{where} holds a password", "write an address without one: it would be shown")
     try:
         converted = kinds.convert(kind, value)

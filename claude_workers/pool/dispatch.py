@@ -16,7 +16,7 @@ from claude_workers.errors import BadInput, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
 from claude_workers.home import archive, tasks
 from claude_workers.home.home import HANDED, Home, find
-from claude_workers.lock import locked
+from claude_workers.lock import is_free, locked
 from claude_workers.model import Receipt, Task
 from claude_workers.names import task_branch
 from claude_workers.pool import leave, preflight
@@ -259,6 +259,8 @@ def continue_task(home: Home, task: Task) -> Task:
     try:
         start_runner(home, again)
     except BaseException:
-        tasks.save(home, task)
+        # A runner that an earlier dispatcher had started may have taken it up meanwhile: it is that one's now.
+        if is_free(home.layout.runner_lock(home.worker)) and tasks.state(home).task == again:
+            tasks.save(home, task)
         raise
     return tasks.load(home) or again

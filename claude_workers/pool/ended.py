@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
     from claude_workers.home.home import Home
     from claude_workers.model import Receipt, Repository
     from claude_workers.pool.garbage import Extent, Ground
-    from claude_workers.workspace.clone import Carried
 
 _MOVED_ASIDE = ".kept-"
-_LINK = b"160000 "
 
 
 def things(ground: Ground, home: Home) -> Iterator[Thing]:
@@ -79,21 +76,9 @@ def _unsafe(home: Home, repository: Repository, receipt: Receipt) -> str:
         return "its work is not in the store"
     if carried.left_out:
         return "files in it were too large to be carried, or repositories of their own"
-    if _apart(place, carried, clone):
-        return "it has a stash or a submodule, and their work is not carried"
     if not _untouched(extent(clone), git.text("log", "-1", "--format=%ct", carried.state, at=place), receipt):
         return "something in it was changed since its work was carried, or cannot be read"
     return ""
-
-
-def _apart(place: Path, carried: Carried, clone: Path) -> bool:
-    """Tell whether a clone has what a carrying passes over: a stash, or a submodule that was checked out."""
-    packed = files.read_inside(clone, ".git/packed-refs") or ""
-    if " refs/stash" in packed or files.read_inside(clone, ".git/refs/stash") is not None:
-        return True
-    listed = git.run("ls-tree", "-r", "-z", carried.state, at=place).split(b"\0")
-    links = [os.fsdecode(line.partition(b"\t")[2]) for line in listed if line.startswith(_LINK)]
-    return any(os.path.lexists(clone / one / ".git") for one in links)
 
 
 def _untouched(seen: Extent, carried_at: str, receipt: Receipt) -> bool:

@@ -81,21 +81,20 @@ def _drained(popen: subprocess.Popen[bytes], output: IO[bytes] | None, bounds: B
 
 
 class Scripts:
-    """Runs shell scripts inside one enclosure, as `workspace.clone` asks for."""
+    """Runs shell scripts inside one enclosure, as `workspace.clone` asks for.
+
+    What runs ends within a second of its being `cancelled`, from another thread.
+    """
 
     def __init__(self, enclosure: Enclosure, start: Path | None = None, limit: float | None = None) -> None:
         self._enclosure = dataclasses.replace(enclosure, cwd=start) if start else enclosure
         self._limit = limit or _SCRIPT_LIMIT
-        self._cancelled = threading.Event()
-
-    def cancel(self) -> None:
-        """End what runs, from another thread, within a second."""
-        self._cancelled.set()
+        self.cancelled = threading.Event()
 
     def __call__(self, script: str, *words: str, output: IO[bytes] | None = None) -> bytes:
         """Return what the script printed; WorkersError with its last line when it fails."""
         argv = ["sh", "-c", script, "sh", *words]
-        bounds = Bounds(self._limit, self._cancelled)
+        bounds = Bounds(self._limit, self.cancelled)
         status, printed, errors = execute(self._enclosure, argv, output=output, bounds=bounds)
         if status != 0:
             lines = errors.decode("utf-8", "replace").strip().splitlines()

@@ -39,6 +39,8 @@ _SHORT = frozenset({"publishing"})
 _PATIENCE = 4.0
 # A machine that goes down gives a process about ten seconds in all.
 _LAST_RESCUE = 4.0
+# Bytes that are held back so that a runner which meets a full disk can write that it waits.
+_RESERVE = 64 << 10
 
 
 def main(layout: Layout, worker: str, task_id: str) -> None:
@@ -88,24 +90,36 @@ def _stop_soon(_number: int, _frame: object) -> None:
 
 def live(run: Run, phase: str) -> None:
     """Go from phase to phase until the task ends, waits, or is stopped."""
+    run.reserve.write_bytes(bytes(_RESERVE))
+    try:
+        parked = _what_stops(run, phase)
+        if parked:
+            _park(run, parked)
+    except StopRequested:
+        _stopped(run)
+    finally:
+        run.reserve.unlink(missing_ok=True)
+
+
+def _what_stops(run: Run, phase: str) -> Parked | None:
+    """Go on to the task's end; return what it must wait for before that, None when it has come to it."""
     try:
         _to_its_end(run, phase)
     except Parked as parked:
-        _park(run, parked)
-    except StopRequested:
-        _stopped(run)
+        return parked
     except Limited as error:
-        _park(run, Parked("limit", str(error), error.until))
+        return Parked("limit", str(error), error.until)
     except NoCredentials as error:
-        _park(run, Parked("credentials", str(error)))
+        return Parked("credentials", str(error))
     except (Refused, Unreachable) as error:
-        _park(run, Parked("host", str(error)))
+        return Parked("host", str(error))
     except NoSpace as error:
-        _park(run, Parked("disk", error.message))
+        return Parked("disk", error.message)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        _park(run, Parked("disk", f"no space left: {error.filename or 'disk full'}"))
+        return Parked("disk", f"no space left: {error.filename or 'disk full'}")
+    return None
 
 
 def _to_its_end(run: Run, phase: str) -> None:
@@ -149,8 +163,11 @@ def _rescued(run: Run) -> None:
 
 
 def _park(run: Run, parked: Parked) -> None:
-    _rescued(run)
-    run.say(f"waiting for {parked.wait_for}: {parked.reason}")
+    if parked.wait_for == "disk":
+        run.reserve.unlink(missing_ok=True)  # else not even this could be written
+    else:
+        _rescued(run)
+        run.say(f"waiting for {parked.wait_for}: {parked.reason}")
     run.save(state="waiting", wait_for=parked.wait_for, wait_until=parked.until, reason=parked.reason)
 
 

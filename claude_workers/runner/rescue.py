@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import WorkersError
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 # How a note begins that says what was not rescued: nothing may then be deleted.
 UNSAVED = "what the clone holds could not be carried into our repository"
 _JOIN = 1.0
+# A push to another server, while the agent works and while somebody waits for the task to halt.
+_PUSH_LIMIT = 600.0
+_LAST_PUSH = 6.0
 
 
 def collect(run: Run, scripts: Scripts | None = None) -> Carried:
     """Carry all that the clone holds into our repository."""
-    return clone.carry(scripts or _scripts(run), run.cargo())
+    scripts = scripts or _scripts(run)
+    return clone.carry(scripts, run.cargo(), scripts.cancelled.is_set)
 
 
 def _scripts(run: Run, limit: float | None = None) -> Scripts:
@@ -41,32 +46,47 @@ def rescue(run: Run, limit: float | None = None) -> str:
     try:
         carried = collect(run, _scripts(run, limit))
     except (WorkersError, OSError, ValueError) as error:
-        return run.publishable(error.message if isinstance(error, WorkersError) else str(error))
-    _tell(run, carried)
+        return run.publishable(_said(error))
+    if carried.left_out:
+        named = ", ".join(carried.left_out[:10])
+        run.note(f"too large, unreadable or a repository of its own, so left in the clone alone: {named}")
     if limit is None:
-        _push(run, carried)
+        _told(run, _pushed(run, carried.tip, _LAST_PUSH))
     return ""
 
 
-def _tell(run: Run, carried: Carried) -> None:
-    if carried.left_out:
-        named = ", ".join(carried.left_out[:10])
-        run.note(f"too large to be rescued (rescue_file_limit, rescue_limit), left in the clone alone: {named}")
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, WorkersError) else str(error)
 
 
-def _push(run: Run, carried: Carried) -> None:
-    """Push the commits to `rescue_remote`, where one is chosen; a failure is told and stops nothing."""
+@dataclass(frozen=True)
+class _Pushed:
+    """What came of a push to `rescue_remote`: the commit that is there now, or a fault."""
+
+    tip: str = ""
+    fault: str = ""
+
+
+def _pushed(run: Run, tip: str, limit: float) -> _Pushed:
+    """Push commits, and nothing that was not committed, to `rescue_remote`, where one is chosen."""
     where = run.settings.rescue_remote
-    if not where or carried.tip in {run.progress.start, run.progress.rescued}:
-        return
+    if not where or tip in {run.progress.start, run.progress.rescued}:
+        return _Pushed()
     try:
         origin = run.origin
         address, access = (origin.url, origin.access) if where == "origin" else (where, None)
-        rescues.push(run.store, carried.tip, address, f"{rescues.PUSHED}{run.kept}", access)
-    except WorkersError as error:
-        run.note(f"the rescued commits could not be pushed to rescue_remote: {error.message}")
-    else:
-        run.observe(rescued=carried.tip)
+        rescues.push(run.store, f"{tip}:refs/heads/{rescues.PUSHED}{run.kept}", address, access, limit)
+    except (WorkersError, OSError) as error:
+        return _Pushed(fault=_said(error))
+    return _Pushed(tip)
+
+
+def _told(run: Run, pushed: _Pushed) -> None:
+    """Note what came of a push; its failure stops nothing."""
+    if pushed.fault:
+        run.note(f"the rescued commits could not be pushed to rescue_remote: {pushed.fault}")
+    elif pushed.tip:
+        run.observe(rescued=pushed.tip)
 
 
 class Periodic:
@@ -77,30 +97,37 @@ class Periodic:
         self._last = time.monotonic()
         self._thread: threading.Thread | None = None
         self._scripts: Scripts | None = None
-        self._said = ""
+        self._fault = ""
+        self._pushed = _Pushed()
 
     def tick(self) -> None:
-        """Begin a rescue when it is time, and tell of one that failed."""
+        """Begin a rescue when it is time, and tell what came of the last one."""
         if self._thread and self._thread.is_alive():
             return
-        if self._said:
-            self._run.say(f"the work could not be rescued this time: {self._said}")
-            self._said = ""
+        self._tell()
         if time.monotonic() - self._last >= self._run.settings.rescue_every:
             self._last = time.monotonic()
             self._scripts = _scripts(self._run)
             self._thread = threading.Thread(target=self._carry, args=(self._scripts,), daemon=True)
             self._thread.start()
 
+    def _tell(self) -> None:
+        if self._fault:
+            self._run.say(f"the work could not be rescued this time: {self._fault}")
+        _told(self._run, self._pushed)
+        self._fault, self._pushed = "", _Pushed()
+
     def _carry(self, scripts: Scripts) -> None:
         try:
-            collect(self._run, scripts)
+            carried = collect(self._run, scripts)
         except (WorkersError, OSError, ValueError) as error:
-            self._said = error.message if isinstance(error, WorkersError) else str(error)
+            self._fault = _said(error)
+        else:
+            self._pushed = _pushed(self._run, carried.tip, _PUSH_LIMIT)
 
     def close(self) -> None:
-        """End a rescue under way: what follows the agent's turn carries everything again."""
+        """Call a rescue under way off: what follows the agent's turn carries everything again."""
         if self._scripts:
-            self._scripts.cancel()
+            self._scripts.cancelled.set()
         if self._thread:
             self._thread.join(_JOIN)

@@ -189,6 +189,11 @@ class Run:
         if text not in self.progress.notes:
             self.observe(notes=[*self.progress.notes, text])
 
+    @property
+    def reserve(self) -> Path:
+        """A file that holds some room on the disk back."""
+        return self.folder / "reserve"
+
     def path(self, name: str) -> Path:
         """Return the path of one of the task's records."""
         return self.folder / name

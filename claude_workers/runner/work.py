@@ -41,8 +41,9 @@ def work(run: Run) -> str:
         carried = collect(run)
     if carried.modified and run.task.expect != "answer":
         clone.commit_tracked(_scripts(run), run.clone, f"Work left uncommitted by worker {run.task.worker}")
-        run.note(f"the runner committed {len(carried.modified)} files that the agent had left uncommitted")
-        carried = collect(run)
+        before, carried = carried, collect(run)
+        if carried.head != before.head:
+            run.note(f"the runner committed {len(before.modified)} files that the agent had left uncommitted")
     head = _head(run, carried)
     if head is None or run.task.expect == "answer":
         _answer(run, carried, changed=head is not None)

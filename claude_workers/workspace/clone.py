@@ -7,16 +7,18 @@ alternates would lead it. What leaves is one bundle on a pipe.
 from __future__ import annotations
 
 import tempfile
+import threading
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from claude_workers import git
 from claude_workers.errors import WorkersError
 from claude_workers.workspace import scripts
-from claude_workers.workspace.store import take
+from claude_workers.workspace.store import keep, take
 from claude_workers.workspace.upstream import changed_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Protocol
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 
 _LEFT = "left out: ./"
+# Whoever is later to keep is the one whose carrying began later.
+_KEEPING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,10 @@ def commit_tracked(inside: Inside, clone: Path, message: str) -> None:
     inside(scripts.COMMIT, str(clone), message)
 
 
-def carry(inside: Inside, cargo: Cargo) -> Carried:
+def carry(inside: Inside, cargo: Cargo, called_off: Callable[[], bool] = lambda: False) -> Carried:
     """Bring all a clone holds into the store, read back.
+
+    One that was called off meanwhile, from another thread, replaces nothing of what is kept.
 
     What comes out is bytes on a pipe, copied by us into a file of ours: a file that the inside could
     reach could be made to lead our git elsewhere. Raises WorkersError when it cannot be carried
@@ -111,7 +117,11 @@ def carry(inside: Inside, cargo: Cargo) -> Carried:
         sizes = (str(cargo.file_limit), str(cargo.limit))
         inside(scripts.CARRY, str(cargo.clone), str(cargo.mirror), cargo.branch, *sizes, output=bundle)
         bundle.seek(0)
-        state = take(cargo.store, bundle, cargo.kept)
+        taken = take(cargo.store, bundle)
+    with _KEEPING:
+        if called_off():
+            raise WorkersError("it was called off")
+        state = keep(cargo.store, taken.brings, cargo.kept)
     return read_back(cargo.store, state)
 
 

@@ -86,8 +86,10 @@ def restore(store: Path, mirror: Path, rescue: Rescue, target: Path) -> None:
     git.run("-C", str(target), *tree, "restore", "--quiet", f"--source={rescue.state}", "--worktree", ":/", at=at)
 
 
-def push(store: Path, sha: str, where: str, name: str, access: Access | None) -> None:
-    """Push commits, and never what was not committed, to a branch of their own on another repository."""
-    git.run(
-        "push", "--quiet", "--force", os.path.expanduser(where), f"{sha}:refs/heads/{name}", at=store, access=access
-    )
+def push(store: Path, refspec: str, where: str, access: Access | None, limit: float) -> None:
+    """Push commits, and never what was not committed, to a branch of their own on another repository.
+
+    Raises what `git.run` does, GitFailed past `limit` seconds.
+    """
+    words = ("push", "--quiet", "--force", os.path.expanduser(where), refspec)
+    git.run(*words, at=store, access=access, timeout=limit)

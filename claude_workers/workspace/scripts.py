@@ -76,15 +76,30 @@ git checkout --quiet --detach "$sha"
 
 # One commit says all: its tree is the working tree with untracked files, its parents HEAD and the
 # branch. A git folder of our own is used, so that no configuration, hook or filter of the clone acts.
-# $4 is the largest untracked file that is taken, $5 the most bytes of all of them.
+# $4 is the largest untracked file that is taken, $5 the most bytes of all of them. What stays behind
+# is named in the commit's message.
 CARRY = r"""
 set -eu
 clone=$1 mirror=$2 branch=$3 most=$4 all=$5
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$clone"
-head=$(git --git-dir="$clone/.git" rev-parse --verify --quiet 'HEAD^{commit}')
-git --git-dir="$clone/.git" for-each-ref --format='create %(refname) %(objectname)' refs/heads > "$scratch/heads"
+their() { git --git-dir="$clone/.git" "$@"; }
+each() { # SCRIPT [WORD...]: runs SCRIPT with the words, and then as "$@" names from standard input
+    script=$1; shift
+    xargs -0 -n 500 sh -c 'a=$1 b=$2 c=$3; shift 3; [ $# -eq 0 ] || { '"$script"'; }' sh "${1-}" "${2-}" "${3-}"
+}
+head=$(their rev-parse --verify --quiet 'HEAD^{commit}')
+their for-each-ref --format='create %(refname) %(objectname)' refs/heads > "$scratch/heads"
+if stash=$(their rev-parse --verify --quiet refs/stash); then
+    { echo "$stash"; their rev-list --walk-reflogs --skip=1 --max-count=99 refs/stash 2>/dev/null || true; } | {
+        number=0
+        while read -r sha _; do
+            echo "create refs/heads/rescued-stash/$number $sha"
+            number=$((number + 1))
+        done
+    } >> "$scratch/heads"
+fi
 export GIT_DIR="$scratch/git" GIT_WORK_TREE="$clone" GIT_OPTIONAL_LOCKS=0
 git init --quiet
 printf '%s\n' "$clone/.git/objects" "$mirror/objects" > "$GIT_DIR/objects/info/alternates"
@@ -92,31 +107,54 @@ git update-ref --stdin < "$scratch/heads"
 git --git-dir="$mirror" for-each-ref --format='create refs/known/%(refname) %(objectname)' refs/upstream |
     git update-ref --stdin
 tip=$(git rev-parse --verify --quiet "refs/heads/$branch" || printf %s "$head")
-cp "$clone/.git/index" "$GIT_DIR/index" 2>/dev/null && git ls-files >/dev/null 2>&1 ||
+# With its time: what was changed in the very moment in which the index was written is compared by content.
+cp -p "$clone/.git/index" "$GIT_DIR/index" 2>/dev/null && git ls-files >/dev/null 2>&1 ||
     { rm -f "$GIT_DIR/index"; git read-tree "$head"; }
 
-# What is untracked and too large stays behind, the largest first, and is named in the commit's message.
-each() { # SCRIPT [SIZE]: runs SCRIPT with $most and names from standard input as its words
-    xargs -0 -n 500 sh -c 'most=$1; shift; [ $# -eq 0 ] || { '"$1"'; }' sh "${2:-0}"
-}
-git ls-files --others --exclude-standard -z | each 'printf "./%s\0" "$@"' > "$scratch/others"
-total() {
-    each 'find "$@" -maxdepth 0 -type f ! -size +"$most"c -exec du -k -- {} +' "$most" < "$scratch/others" |
-        { sum=0; while read -r size _; do case $size in ''|*[!0-9]*) ;; *) sum=$((sum + size)) ;; esac; done
-          echo "$sum"; }
-}
-while [ "$most" -gt 0 ] && [ "$(total)" -gt $((all / 1024)) ]; do most=$((most / 4)); done
+# What is tracked, as the agent's own git would take it, also where the index was told to overlook it.
+if git ls-files -v | grep -q '^[a-zS] '; then
+    git ls-files -v -z | each 'for one; do name=${one#??}
+        case $one in [a-z]\ *) printf "%s\0" "$name" ;;
+            S\ *) if [ -e "$name" ] || [ -L "$name" ]; then printf "%s\0" "$name"; fi ;; esac; done' > "$scratch/bits"
+    git update-index --no-assume-unchanged -z --stdin < "$scratch/bits"
+    git update-index --no-skip-worktree -z --stdin < "$scratch/bits"
+fi
+git add --update --ignore-errors -- . >&2 || true
+touch "$GIT_DIR/index"
+
+# What is not tracked, byte for byte; the largest are left behind, as few as must be.
+mkdir -p "$GIT_DIR/info"
+echo '* -text !eol -ident -filter !working-tree-encoding' > "$GIT_DIR/info/attributes"
+git ls-files --others --exclude-standard -z 2> "$scratch/warnings" | each 'printf "./%s\0" "$@"' > "$scratch/others"
 {
-    each 'find "$@" -maxdepth 0 -type f -size +"$most"c -print0' "$most" < "$scratch/others"
-    # A repository inside the clone would become a link to nothing.
+    sed -n "s/^warning: could not open directory '\(.*\)': .*/.\/\1/p" "$scratch/warnings" | tr '\n' '\0'
+    # A repository inside the clone would become a link to nothing; of a submodule only its commit is taken.
     each 'for one; do case $one in */) printf "%s\0" "$one" ;; esac; done' < "$scratch/others"
+    git ls-files --stage -z | each 'for one; do case $one in 160000\ *) printf "%s\0" "${one#*	}" ;; esac; done' |
+        each 'for one; do
+            [ -e "$one/.git" ] || continue
+            if [ ! -d "$one/.git" ] || [ -n "$(find "$one/.git/objects" -type f ! -path "*/info/*" | head -n 1)" ] ||
+                [ -n "$(GIT_DIR=$one/.git GIT_WORK_TREE=$one git ls-files -m -o --exclude-standard 2>&1 | head -n 1)" ]
+            then printf "./%s/\0" "$one"; fi
+        done'
+    each 'find "$@" -maxdepth 0 -type f ! -readable -print0' < "$scratch/others"
+    echo 0 > "$scratch/sum"
+    each 'find "$@" -maxdepth 0 -type f -readable -printf "%s %p\0"' < "$scratch/others" | sort -z -n |
+        each 'sum=$(cat "$a"); for one; do
+            size=${one%% *} sum=$((sum + ${one%% *}))
+            [ "$size" -le "$b" ] && [ "$sum" -le "$c" ] || printf "%s\0" "${one#* }"
+        done; echo "$sum" > "$a"' "$scratch/sum" "$most" "$all"
 } > "$scratch/left"
 { printf '.\0'; each 'printf ":(exclude,literal)%s\0" "$@"' < "$scratch/left"; } > "$scratch/wanted"
 git add --all --ignore-errors --pathspec-from-file="$scratch/wanted" --pathspec-file-nul >&2 || true
+git diff-files --name-only --ignore-submodules=all -z | each 'printf "./%s\0" "$@"' >> "$scratch/left"
 
 tree=$(git write-tree)
 printf 'state of %s\n\n' "$branch" > "$scratch/said"
-tr '\0' '\n' < "$scratch/left" | sed 's,^,left out: ,' | head -n 200 >> "$scratch/said"
+tr '\0\n' '\n?' < "$scratch/left" | sort -u | sed 's,^,left out: ,' > "$scratch/named"
+head -n 200 "$scratch/named" >> "$scratch/said"
+more=$(($(wc -l < "$scratch/named") - 200))
+[ "$more" -le 0 ] || echo "left out: ./... and $more more" >> "$scratch/said"
 parents="-p $head"
 [ "$tip" = "$head" ] || parents="$parents -p $tip"
 state=$(GIT_AUTHOR_NAME=carry GIT_AUTHOR_EMAIL=carry@localhost GIT_COMMITTER_NAME=carry \
@@ -129,5 +167,5 @@ COMMIT = """
 set -eu
 cd "$1"
 git add --update
-git -c core.hooksPath=/dev/null commit --quiet --no-verify -m "$2"
+git diff --cached --quiet || git -c core.hooksPath=/dev/null commit --quiet --no-verify -m "$2"
 """

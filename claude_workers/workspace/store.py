@@ -73,22 +73,29 @@ def read_head(stream: IO[bytes]) -> Bundle:
     raise WorkersError("what came out of the enclosure is no bundle that we take")
 
 
-def take(store: Path, bundle: IO[bytes], kept: str) -> str:
-    """Take a bundle's objects, checked one by one, and its refs under `refs/work/<kept>/`; return its state.
+def take(store: Path, bundle: IO[bytes]) -> Bundle:
+    """Take a bundle's objects, checked one by one; return its head, which brings a state.
 
     Branches whose names we would not give are left out. WorkersError when an object is broken or missing.
     """
     head = read_head(bundle)
-    state = head.brings.get(STATE)
-    if state is None:
+    if STATE not in head.brings:
         raise WorkersError("the bundle names no state")
     os.lseek(bundle.fileno(), bundle.tell(), os.SEEK_SET)  # git reads on from the handle, past our buffer
     git.run("index-pack", "--stdin", "--fix-thin", "--strict", "--fsck-objects", at=store, stdin=bundle)
-    named = {name: sha for name, sha in head.brings.items() if _BRANCH.fullmatch(name)}
+    named = {name: sha for name, sha in head.brings.items() if name == STATE or _BRANCH.fullmatch(name)}
     # Every object that these commits reach must be here before a ref says so.
-    git.run("rev-list", "--objects", "--quiet", state, *named.values(), "--not", "--all", at=store)
+    git.run("rev-list", "--objects", "--quiet", *named.values(), "--not", "--all", at=store)
+    return Bundle(head.needs, named)
+
+
+def keep(store: Path, named: dict[str, str], kept: str) -> str:
+    """Name what was taken as `refs/work/<kept>/*`; return its state."""
+    state = named[STATE]
     git.unlock(store / "refs" / "work" / kept)  # nobody but this task's runner, which is us, writes there
     for name, sha in named.items():
+        if name == STATE:
+            continue
         git.run("update-ref", f"refs/work/{kept}/{name.removeprefix('refs/')}", f"{sha}^{{commit}}", at=store)
     git.run("update-ref", f"refs/work/{kept}/state", f"{state}^{{commit}}", at=store)
     return state

@@ -106,12 +106,7 @@ def test_a_configuration_that_breaks_in_the_middle_tells_no_secret_of_it(
         "http://bob:{}@127.0.0.1:1/x.git",
         "https://:{}@example.org/x.git",
         "ssh://git:{}@example.org/x.git",
-        pytest.param(
-            "https://{}@example.org/x.git",
-            marks=pytest.mark.xfail(
-                reason="config looks for user:password@ only: a token alone stands before the @, too"
-            ),
-        ),
+        "https://{}@example.org/x.git",
     ],
 )
 def test_a_password_in_an_address_is_refused_and_not_shown(calc: Path, key: str, address: str) -> None:

@@ -27,7 +27,6 @@ from tests.stage import Stage
 
 Begin = Callable[[Callable[[], Task], Trap, Callable[[], None]], Task]
 _SIZE = "24m"
-CRASHES = pytest.mark.xfail(strict=True, reason="a runner cannot write that it waits, so that it dies with a traceback")
 # The agent dies of it, and goes on with its next command when it is resumed.
 FILL = "[ -e ~/.cache/been ] || { touch ~/.cache/been; cat /dev/zero > ~/.cache/filler; kill -9 $PPID; sleep 9; }"
 # What a runner is about to do when the disk fills up.
@@ -140,7 +139,6 @@ def test_a_task_whose_runner_meets_a_full_disk_goes_on(disk: Disk, stages: Stage
         assert_goes_on(one, disk, task)
 
 
-@CRASHES
 def test_a_task_whose_runner_meets_a_full_disk_waits_for_the_disk(disk: Disk, stages: Stages, begin: Begin) -> None:
     with stages(Plan("ticket", ("one",), pause=0.0)) as one:
         task = begin(one.dispatch, MOMENTS["turn"], disk.fill)

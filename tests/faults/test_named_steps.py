@@ -125,7 +125,6 @@ def test_a_dispatch_killed_at_a_step_is_completed_by_the_next(
         one.assert_done(task)
 
 
-@pytest.mark.xfail(strict=True, reason="whoever continues it brings back the task file that the slow runner removed")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_runner_that_starts_slowly_after_its_dispatcher_died_is_not_run_beside_another(
     way: str, stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

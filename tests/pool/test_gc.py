@@ -205,13 +205,6 @@ def headless(stage: Stage, receipt: Receipt) -> None:
     archived.write_text(archived.read_text(encoding="utf-8").replace(receipt.head, "0123456789" * 4), encoding="utf-8")
 
 
-def stashed(stage: Stage, receipt: Receipt) -> None:
-    place = clone_of(stage) / ".git/refs/stash"
-    place.write_text(f"{receipt.head}\n", encoding="utf-8")
-    for one in (place, place.parent):
-        os.utime(one, (0, 0))
-
-
 def unreadable(stage: Stage, receipt: Receipt) -> None:
     (clone_of(stage) / "calc.py").chmod(0o200)
 
@@ -223,7 +216,6 @@ def unreadable(stage: Stage, receipt: Receipt) -> None:
         (unsaved, "could not be carried"),
         (lost, "not in the store"),
         (headless, "not in the store"),
-        (stashed, "a stash"),
         (unreadable, "cannot be read"),
     ],
 )
@@ -249,7 +241,7 @@ def test_a_clone_with_files_too_large_to_be_carried_stays(stage: Stage, layout: 
 def test_a_clone_with_a_submodule_that_was_checked_out_stays(stage: Stage, layout: paths.Layout) -> None:
     add = "git init -q sub && cd sub && git commit -q --allow-empty -m x && cd .. && git add sub && git commit -qm Sub"
     assert stage.play({"run": add}, {"text": "x"}).outcome == "pull_request"
-    assert "submodule" in reason(plan(layout, 0.0), "clone")
+    assert "repositories of their own" in reason(plan(layout, 0.0), "clone")
     assert "clone 01" not in names(collect(layout, 0.0))
 
 
