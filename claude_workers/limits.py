@@ -34,10 +34,21 @@ def standing(layout: Layout, worker: str, values: dict[str, str], pays: str) -> 
 
 def note(layout: Layout, values: dict[str, str], pays: str, limit: Limit) -> None:
     """Keep a limit for everyone on this machine who pays with the same credential."""
+    _change(layout, _name(limit.worker, values, pays), limit)
+
+
+def lift(layout: Layout, worker: str, values: dict[str, str], pays: str) -> None:
+    """Forget the limit of the credential a worker pays with: a person says that it may be tried again."""
+    if layout.limits.exists():
+        _change(layout, _name(worker, values, pays), None)
+
+
+def _change(layout: Layout, credential: str, limit: Limit | None) -> None:
     with locked(layout.locks / "limits", _LOCK_WAIT, "the limits are being written"):
         now = clock.now()
-        known = {name: one for name, one in _read(layout).items() if one.until > now}
-        known[_name(limit.worker, values, pays)] = limit
+        known = {name: one for name, one in _read(layout).items() if one.until > now and name != credential}
+        if limit:
+            known[credential] = limit
         files.write_atomic(layout.limits, files.to_text({name: one.to_json() for name, one in known.items()}))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claude_workers import config
+from claude_workers import config, credentials, limits
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import find
@@ -26,7 +26,10 @@ def stop(layout: Layout, worker: str) -> Task:
 
 
 def restart(layout: Layout, worker: str) -> Task:
-    """Continue a stopped, crashed or waiting task: same session, same branch, one attempt more."""
+    """Continue a stopped, crashed or waiting task: same session, same branch, one attempt more.
+
+    One that waits for a limit asks again at once, and so may all who pay with the same credential.
+    """
     preflight.check_outside_sandbox()
     home = find(layout, worker)
     with locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
@@ -41,4 +44,7 @@ def restart(layout: Layout, worker: str) -> Task:
             )
         if state.name == "unknown":
             raise WorkersError(f"worker {worker} is unknown: {state.reason}", "find out before it is run twice")
+        if state.task.wait_for == "limit":
+            pays = str(state.task.options.get("pays") or "")
+            limits.lift(layout, worker, credentials.read_env(home.env_file), pays)
         return resume(home, state.task, config.load(state.task.repository.name))

@@ -115,7 +115,7 @@ def test_a_limit_with_a_reset_parks_the_task_and_restart_goes_on(desk: Desk) -> 
 
 def test_an_overloaded_model_parks_the_task(desk: Desk) -> None:
     variables = paths.config_dir() / "agent.env"
-    desk.configure(f'[repos."local/calc"]\nenv_file = "{variables}"')
+    desk.configure(f'backoff_limit = "0.2s"\n[repos."local/calc"]\nenv_file = "{variables}"')
     variables.write_text("CLAUDE_CODE_MAX_RETRIES=1\n", encoding="utf-8")
     desk.start([error(529)])
     assert "backoff" in str(until(desk, lambda row: row.state == "waiting").reason)

@@ -205,13 +205,13 @@ def test_a_limit_stops_all_who_pay_with_the_same_key_and_nobody_else(
     assert {row.worker: row.state for row in stage.fleet.status()} == {"01": "waiting", "02": "waiting", "03": "idle"}
 
 
-def test_a_restart_before_the_reset_asks_nobody_again(stage: Stage) -> None:
+def test_recover_before_the_reset_asks_nobody_again_but_a_persons_restart_does(stage: Stage) -> None:
     task = stage.start(*limited(int(time.time()) + 3600), ADD, DONE)
     waiting(stage)
-    stage.fleet.restart("01")
-    waiting(stage)
+    assert list(stage.fleet.recover()) == []
     assert observed(stage, task).turns == 1
-    assert current(stage).attempt == 1
+    assert stage.fleet.restart("01").attempt == 1
+    assert stage.end().outcome == "pull_request"
 
 
 def test_after_the_reset_recover_wakes_all_who_waited(stage: Stage) -> None:
