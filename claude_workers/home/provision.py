@@ -18,6 +18,8 @@ from claude_workers.home.home import Home
 if TYPE_CHECKING:
     from claude_workers.paths import Layout
 
+# How a home is called until it is whole.
+UNMADE = ".init-"
 _FOLDERS = (".claude", "completed", "github", "tmp", "runs")
 # What of .claude/ outlives a task; everything else is made anew before each attempt.
 _FOLDERS_KEPT = frozenset({"projects", "tasks", "todos"})
@@ -69,7 +71,7 @@ def create(layout: Layout, worker: str) -> Home:
     if os.path.lexists(home.path):
         raise Busy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")
     try:
-        building = Path(tempfile.mkdtemp(prefix=f".init-{worker}-", dir=layout.root))
+        building = Path(tempfile.mkdtemp(prefix=f"{UNMADE}{worker}-", dir=layout.root))
     except OSError as error:
         raise files.cannot_write(layout.root, error) from error
     try:

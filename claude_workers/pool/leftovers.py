@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+import time
 from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.home import tasks
+from claude_workers.home.provision import UNMADE
 from claude_workers.home.templates import WORKER_FILES
 from claude_workers.model import Recovered
 from claude_workers.runner.run import MADE_FOR
@@ -17,9 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_workers.home.home import Home
+    from claude_workers.paths import Layout
 
 # How `files.write_atomic` names what it has not yet put into its place.
 _UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
+_MAKING = 600.0  # making a home takes no second
 # What is so written among an agent's own files, which may have such names, too.
 _OURS = (*WORKER_FILES, ".env", "task.json", MADE_FOR)
 
@@ -36,6 +41,15 @@ def clear(home: Home) -> Iterator[Recovered]:
     if found:
         names = ", ".join(sorted({str(path.relative_to(home.path)) for path in found})[:5])
         yield Recovered(home.worker, "cleared", f"{len(found)} leftovers of dead runs: {names}")
+
+
+def clear_unmade(layout: Layout) -> Iterator[Recovered]:
+    """Delete what an init that was killed left of a home: it may hold credentials."""
+    for path in layout.root.glob(f"{UNMADE}*"):
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _MAKING:
+            files.remove_tree(path)
+            yield Recovered("", "cleared", f"half a home: {path.name}")
 
 
 def _found(home: Home, current: str) -> Iterator[Path]:

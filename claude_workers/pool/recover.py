@@ -15,7 +15,7 @@ from claude_workers.model import Recovered
 from claude_workers.pool import floors, leave, preflight
 from claude_workers.pool.dispatch import continue_task, wait
 from claude_workers.pool.issues import release
-from claude_workers.pool.leftovers import clear
+from claude_workers.pool.leftovers import clear, clear_unmade
 from claude_workers.pool.orphans import orphans
 from claude_workers.runner.retry import delay
 
@@ -46,6 +46,8 @@ def recover(
     homes = [find(layout, one) for one in workers] if workers else every(layout)
     for home in homes:
         yield from _worker(home, automatic=automatic)
+    if not workers:
+        yield from clear_unmade(layout)
     if claims and not workers:
         yield from _claims(layout)
 

@@ -470,6 +470,17 @@ def test_an_unfinished_file_is_cleared_whatever_it_was_to_be(stage: Stage, name:
     assert not left.exists()
 
 
+def test_half_a_home_that_an_init_left_is_cleared_and_one_that_is_being_made_is_not(stage: Stage) -> None:
+    root = stage.fleet.layout.root
+    for name in (".init-07-abcd1234", ".init-08-abcd1234"):
+        (root / name).mkdir()
+        (root / name / ".env").write_text("ANTHROPIC_API_KEY=sk-ant-secret", encoding="utf-8")
+    os.utime(root / ".init-07-abcd1234", (0, 0))
+    assert done(stage.fleet.recover()) == [("", "cleared")]
+    assert [one.name for one in root.glob(".init-*")] == [".init-08-abcd1234"]
+    assert list(stage.fleet.recover()) == []
+
+
 BROKEN: dict[str, str | bytes] = {
     "cut": '{"task_id": "',
     "kinds": '{"schema": 1, "task_id": 7, "worker": "01", "repo": {}, "branch": "b"}',
