@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass, field
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers.enclosure.toolchain import SYSTEM
+from claude_workers.errors import WorkersError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Where machines keep secrets beside what everybody reads, and how deep they are looked for.
 _COPIED = 1 << 20
+_LOOKS = 10
 _NEEDED = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/passwd", "/etc/group")
 _WITH_SECRETS = (("/etc", 5), ("/opt", 2), ("/usr/local", 2))
 
@@ -36,9 +39,19 @@ class View:
 def system_view(hidden: Iterable[Path] = ()) -> View:
     """Return the system read-only, as it is this moment, without its secrets.
 
-    `hidden` are private folders that are covered where they lie in what is shown.
+    `hidden` are private folders that are covered where they lie in what is shown. Where a name vanishes
+    between two looks, as in an upgrade of the system's packages, all is looked at again.
     """
-    view = View(_folders(SYSTEM))
+    for _ in range(_LOOKS):
+        view = View(_folders(SYSTEM))
+        with contextlib.suppress(FileNotFoundError):
+            _complete(view, hidden)
+            return view
+        view.close()
+    raise WorkersError("the system's folders change all the time", "wait for its package manager to finish")
+
+
+def _complete(view: View, hidden: Iterable[Path]) -> None:
     emptied = []
     for name, depth in _WITH_SECRETS:
         if not os.path.isdir(name) or os.path.islink(name):
@@ -51,7 +64,6 @@ def system_view(hidden: Iterable[Path] = ()) -> View:
             view.options += ["--ro-bind", name, name]
     view.options += _covers(hidden, SYSTEM)
     view.options += [word for name in emptied for word in ("--remount-ro", name)]
-    return view
 
 
 def sealed_view(hidden: Iterable[Path] = ()) -> View:
