@@ -75,6 +75,26 @@ def create_exclusive(path: Path, text: str, mode: int = PRIVATE_FILE) -> bool:
     return True
 
 
+def append_line(path: Path, text: str) -> None:
+    """Add one line to a file, lasting; OSError when it cannot be. Lines of several processes do not mix.
+
+    A line that a crash cut is ended first: what follows would be lost with it. Another's line that is
+    half written looks the same: it costs an empty line, which readers pass over.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+    try:
+        size = os.fstat(handle).st_size
+        if size > 0 and os.pread(handle, 1, size - 1) != b"\n":
+            text = "\n" + text
+        line = text.encode("utf-8", "replace") + b"\n"
+        # One write of a line: that is what keeps it whole.
+        if os.write(handle, line) < len(line):
+            raise OSError(errno.ENOSPC, "the line was cut off", str(path))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _persist(folder: Path) -> None:
     """Bring a folder's names onto the disk: what somebody was told of must outlive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

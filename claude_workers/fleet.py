@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Fault,
         Followed,
         LogEvent,
+        Message,
         Orphan,
         Recovered,
         Rescue,
@@ -155,6 +156,16 @@ class Fleet:
         from claude_workers.pool import logs
 
         return logs.events(find(self.layout, self._local(worker)), since=since, follow=follow)
+
+    def tell(self, worker: str, text: str, *, interrupt: bool = False) -> Message:
+        """Tell the agent of a worker's task something; `interrupt` stops what it is doing first."""
+        return self.telling(worker, text, interrupt=interrupt)[0]
+
+    def telling(self, worker: str, text: str, *, interrupt: bool = False) -> tuple[Message, str]:
+        """Tell as `tell` does, saying also when the agent will have it."""
+        from claude_workers.pool.tell import tell
+
+        return tell(self.layout, self._local(worker), text, interrupt=interrupt)
 
     def stop(self, worker: str) -> Task:
         """Stop a worker's task; its whole tree has ended when this returns."""

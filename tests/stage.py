@@ -14,6 +14,12 @@ from claude_workers import Fleet, Receipt, Task, WorkerStatus, paths
 
 ADD = {"run": "printf 'def sub(a, b):\\n    return a - b\\n' >> calc.py && git commit -qam 'Add sub'"}
 
+HERE: dict[str, object] = {"text": "here"}
+HANG: dict[str, object] = {"hang": True}
+# Stays until the test touches ~/.cache/go.
+WAIT: dict[str, object] = {"run": "touch ~/.cache/came; until [ -e ~/.cache/go ]; do sleep 0.02; done"}
+DONE: dict[str, object] = {"text": "Done."}
+
 
 def steps(*script: Mapping[str, object]) -> str:
     """Write a script for the stand-in agent."""

@@ -35,12 +35,14 @@ class Evidence:
     retry_status: int | None = None
     resets_at: float | None = None
     events: int = 0
+    began: bool = False
     watch: Ending | None = None
 
     def see(self, event: dict[str, Any]) -> None:
         """Take one event of the stream in."""
         self.events += 1
         kind = event.get("type")
+        self.began = self.began or (kind == "system" and event.get("subtype") == "init")
         if kind == "result":
             self.result = event
         elif kind == "system" and event.get("subtype") == "api_retry":

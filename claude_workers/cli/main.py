@@ -25,6 +25,7 @@ VERBS = {
     "status": ("status", "Show what every worker is doing."),
     "watch": ("watch", "Wait until tasks end; exit 0 when all succeeded."),
     "logs": ("logs", "Show what a worker's agent says and does."),
+    "tell": ("tell", "Tell the agent of a worker's task something."),
     "follow": ("follow", "Send a change's failing checks and reviews back to its agent."),
     "release": ("issues", "Clear the claim and label of an issue nobody is at."),
     "stop": ("control", "Stop a worker's task; it can be restarted."),

@@ -23,30 +23,11 @@ def append(home: Home, kind: str, text: str, task_id: str = "") -> bool:
     The log is evidence and not state: what happened has happened, also when the disk is too full to tell.
     """
     event = Event(clock.now(), kind, one_line(text, _SHOWN), task_id, os.getpid())
-    line = json.dumps(event.to_json(), ensure_ascii=False) + "\n"
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        handle = os.open(home.events, flags, files.PRIVATE_FILE)
-        try:
-            if _cut(handle):
-                line = "\n" + line
-            # One write of a line: those of several processes do not mix.
-            written = os.write(handle, line.encode("utf-8", "replace"))
-            os.fsync(handle)
-            return written > 0
-        finally:
-            os.close(handle)
+        files.append_line(home.events, json.dumps(event.to_json(), ensure_ascii=False))
     except OSError:
         return False
-
-
-def _cut(handle: int) -> bool:
-    """Tell whether the log's last line was cut off by a crash: what follows would be lost with it.
-
-    Another's line that is half written looks the same: it costs an empty line, which readers pass over.
-    """
-    size = os.fstat(handle).st_size
-    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+    return True
 
 
 def read(home: Home, last: int | None = None) -> list[Event]:

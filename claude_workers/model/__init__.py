@@ -21,6 +21,7 @@ from claude_workers.model.view import Evidence as Evidence
 from claude_workers.model.view import Fault as Fault
 from claude_workers.model.view import Followed as Followed
 from claude_workers.model.view import LogEvent as LogEvent
+from claude_workers.model.view import Message as Message
 from claude_workers.model.view import Orphan as Orphan
 from claude_workers.model.view import Recovered as Recovered
 from claude_workers.model.view import Rescue as Rescue

@@ -58,6 +58,18 @@ class LogEvent(Record):
 
 
 @dataclass(frozen=True)
+class Message(Record):
+    """What a person told a task's agent; `delivered_at` is when the agent said that it has it, "" until then."""
+
+    id: str
+    at: str
+    text: str
+    sender: str
+    interrupt: bool = False
+    delivered_at: str = ""
+
+
+@dataclass(frozen=True)
 class Event(Record):
     """One line of a worker's event log: when, of what kind, what it said, of which task, written by which pid."""
 

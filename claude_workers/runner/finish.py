@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
 from claude_workers.errors import NoCredentials, Unreachable, WorkersError
-from claude_workers.home import archive
+from claude_workers.home import archive, inbox
 from claude_workers.model import Progress, Receipt
 from claude_workers.text import one_line
 
@@ -18,6 +18,10 @@ _LISTED = 30
 
 def finish(run: Run) -> Receipt:
     """Bring an ended task to its close; each step may be repeated after a crash."""
+    unheard = inbox.close(run.home, run.task.task_id)
+    if unheard:
+        texts = "; ".join(one_line(one.text, 80) for one in unheard)
+        run.note(f"the task ended before its agent was told: {texts}")
     made = archive.receipt(run.home, run.task.task_id) or make_receipt(run)
     files.write_atomic(run.path("receipt.json"), files.to_text(made.to_json()))
     for what, verb in (("told", _tell), ("given back", _give_back)):

@@ -25,6 +25,7 @@ class Heard:
         self._earlier = (run.progress.cost_usd, run.progress.tokens)
         self._costed = run.progress.costed_tokens
         self._messages: set[str] = set()
+        self._used = 0
 
     def observe(self, event: Json) -> None:
         """Take one event in."""
@@ -50,10 +51,12 @@ class Heard:
         denials = event.get("permission_denials")
         names = [_denied(one) for one in denials if isinstance(one, dict)] if isinstance(denials, list) else []
         answer = event.get("result")
+        # A process that heard of more than one message gives a result for each: its cost of all, the usage of one.
+        self._used += stream.tokens(event.get("usage"))
         return {
             "cost_usd": self._earlier[0] + _money(event.get("total_cost_usd")),
-            "tokens": self._earlier[1] + (used := stream.tokens(event.get("usage"))),
-            "costed_tokens": self._costed + used,
+            "tokens": self._earlier[1] + self._used,
+            "costed_tokens": self._costed + self._used,
             "usage": _numbers(event.get("usage")),
             "denials": list(dict.fromkeys([*run.progress.denials, *names]))[:_DENIALS],
             "answer": answer[:_ANSWER]

@@ -67,6 +67,7 @@ class Run:
         self.settings = self._settings()
         self.secrets = credentials.read_env(home.env_file)
         self.progress = tasks.progress(home, task.task_id)
+        # What the agent is to hear next: unset, how it begins or goes on; "", nothing but its inbox.
         self.message: str | None = None
         self.rebooted = False
         self.submodules: list[tuple[str, Path]] = []

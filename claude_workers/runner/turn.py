@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
 import selectors
 import subprocess
-import threading
 from typing import TYPE_CHECKING
 
 from claude_workers import files, transcript
@@ -20,6 +18,7 @@ from claude_workers.runner import inside
 from claude_workers.runner.handed import Handed
 from claude_workers.runner.heard import Heard
 from claude_workers.runner.purse import Purse
+from claude_workers.runner.told import Told
 from claude_workers.runner.watch import Watch
 from claude_workers.text import one_line
 
@@ -82,10 +81,11 @@ class _Turn:
         self._stderr = b""
         self._partial = bytearray()
         self._written = 0
+        self._told = Told(run, launched.popen.stdin)
 
     def follow(self, message: str) -> Ending:
         """Read until both streams end or the watch says stop."""
-        self._send(message)
+        self._told.begin(message)
         popen = self._launched.popen
         with selectors.DefaultSelector() as selector:
             for stream_ in (popen.stdout, popen.stderr):
@@ -105,22 +105,6 @@ class _Turn:
                     break
         return self._ending()
 
-    def _hang_up(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._launched.popen.stdin.close()  # type: ignore[union-attr]
-
-    def _send(self, message: str) -> None:
-        """Write the message in a thread: an agent that does not read must not escape the watch."""
-        content = [{"type": "text", "text": message}]
-        line = json.dumps({"type": "user", "message": {"role": "user", "content": content}})
-        threading.Thread(target=self._write, args=(line.encode("utf-8", "replace") + b"\n",), daemon=True).start()
-
-    def _write(self, line: bytes) -> None:
-        # An agent that ended before it listened: its exit says why.
-        with contextlib.suppress(OSError, ValueError):
-            self._launched.popen.stdin.write(line)  # type: ignore[union-attr]
-            self._launched.popen.stdin.flush()  # type: ignore[union-attr]
-
     def _ending(self) -> Ending:
         popen = self._launched.popen
         try:
@@ -138,8 +122,9 @@ class _Turn:
     def _look(self) -> None:
         """Look, once a tick: a result to answer, a limit reached, an agent to name in status."""
         run = self._run
-        if self._evidence.result is not None and not self._launched.popen.stdin.closed:  # type: ignore[union-attr]
-            self._hang_up()
+        self._told.forward()
+        if self._is_over():
+            self._told.hang_up()
         self._evidence.watch = self._evidence.watch or self._watch.verdict(self._launched.leader)
         if run.progress.agent_pid is None:
             agent = self._launched.agent()
@@ -149,6 +134,19 @@ class _Turn:
             hosts = sorted({*run.progress.blocked_hosts, *self._launched.blocked})
             run.observe(now=False, blocked_hosts=hosts)
         run.flush()
+
+    def _is_over(self) -> bool:
+        """Tell whether the agent has given its result, and has nothing more to hear that it could work on.
+
+        What it had heard before it died it replays and does not answer: after that alone no result comes.
+        """
+        result = self._evidence.result
+        if result is None and self._told.only_replayed and not self._evidence.began:
+            self._evidence.watch = Ending("done", "")
+            return True
+        if result is None or not self._told.waiting:
+            return result is not None
+        return bool(result.get("is_error")) and not self._told.interrupted
 
     def _take(self, data: bytes) -> None:
         self._watch.heard()
@@ -174,6 +172,8 @@ class _Turn:
             self._run.write_line(json.dumps(wrapped).encode())
             return
         self._run.write_line(line)
+        if self._told.replayed(event) and self._evidence.result is not None:
+            self._evidence = Evidence(events=self._evidence.events)  # the result was not the last
         self._evidence.see(event)
         if self._evidence.retry_status in _AUTHENTICATION and event.get("subtype") == "api_retry":
             # Claude Code would retry a refused credential ten times, for minutes.

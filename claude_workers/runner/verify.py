@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import config, files
 from claude_workers.errors import WorkersError
+from claude_workers.home import inbox
 from claude_workers.model import Verification
 from claude_workers.runner import inside
 from claude_workers.runner.execute import KEPT, Bounds, Scripts, execute
@@ -41,10 +42,10 @@ def verify(run: Run) -> str:
     run.observe(verification=found.to_json() if found else None)
     if found is None:
         run.say("no gate is configured: the change is unverified")
-        return "publishing"
-    run.say(f"verify {head[:12]}: {'passed' if found.passed else 'failed'} ({found.command})")
-    if found.passed:
-        return "publishing"
+    else:
+        run.say(f"verify {head[:12]}: {'passed' if found.passed else 'failed'} ({found.command})")
+    if found is None or found.passed:
+        return _publishing(run)
     for line in found.output.strip().splitlines()[-_SHOWN:]:
         run.say(f"  {plain(line)[:300]}")
     if run.progress.feedback >= run.settings.verify_retries:
@@ -52,6 +53,15 @@ def verify(run: Run) -> str:
         raise Ended("verify_failed", f"{found.command}: exit {found.exit}: {last}")
     run.observe(feedback=run.progress.feedback + 1)
     run.message = _FEEDBACK.format(command=found.command, exit=found.exit, output=found.output)
+    return "working"
+
+
+def _publishing(run: Run) -> str:
+    """Return what follows a change that may be published: before that the agent hears what it was told meanwhile."""
+    if not inbox.waiting(run.home, run.task.task_id):
+        return "publishing"
+    run.say("the agent was told something meanwhile: it hears that first")
+    run.message = ""
     return "working"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files, transcript
 from claude_workers.agent.ending import OUTSIDE, RETRYABLE, WAITING
+from claude_workers.home import inbox
 from claude_workers.runner import inside, retry
 from claude_workers.runner.execute import Scripts
 from claude_workers.runner.rescue import collect
@@ -30,8 +31,10 @@ _NAMED = 20
 
 def work(run: Run) -> str:
     """Let the agent work until its branch is ready to be verified; raise Ended for any other end."""
-    _turns(run, run.message or _opening(run))
+    _turns(run, _opening(run) if run.message is None else run.message)
     run.message = None
+    if inbox.waiting(run.home, run.task.task_id):
+        _turns(run, "")  # told in the very moment in which the agent ended
     carried = collect(run)
     _words_of_the_agent(run)
     if carried.modified and not run.progress.asked_to_commit:

@@ -15,21 +15,28 @@ are a JSON list in the first message, between the lines ```stand-in and ```; eac
     {"exit": 3}                   the end, at once, without a result
     {"turn": true}                the end of a turn: what follows is played at the next message
 
-A session that is resumed goes on behind the last step that was finished. Without steps it says so.
+A message that comes between two steps is replayed there and kept in the transcript; an interrupt ends
+the turn between two steps. A session that is resumed goes on behind the last step that was finished, and
+a message that it has already is replayed and not answered. Without steps it says so.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
 COST = 0.01
 USAGE = {"input_tokens": 100, "output_tokens": 20, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+
+
+ABORTED = {"is_error": True, "subtype": "error_during_execution", "terminal_reason": "aborted_tools"}
 
 
 def emit(event: dict[str, object]) -> None:
@@ -77,11 +84,26 @@ def steps_of(text: str) -> list[dict[str, object]]:
     return json.loads(found[1]) if found else [{"text": "There are no steps in the assignment."}]
 
 
+def read_lines(heard: queue.SimpleQueue[dict[str, object] | None]) -> None:
+    """Put every line of standard input into a queue, and None at its end."""
+    for line in sys.stdin:
+        heard.put(json.loads(line))
+    heard.put(None)
+
+
+def text_of(line: dict[str, object]) -> str:
+    """Return the text of a message."""
+    content = line["message"]["content"]  # type: ignore[index]
+    return content if isinstance(content, str) else "".join(block["text"] for block in content)
+
+
 class Agent:
     """Plays steps and tells of them as Claude Code would."""
 
     def __init__(self, session: Session, model: str) -> None:
         self.session = session
+        self.heard: queue.SimpleQueue[dict[str, object] | None] = queue.SimpleQueue()
+        self.ended = False
         self.model = model
         self.said = ""
         self.changes: dict[str, object] = {}
@@ -141,18 +163,46 @@ class Agent:
             with open(path, "w", encoding="utf-8") as stream:
                 json.dump(task, stream)
 
-    def turn(self, text: str) -> None:
+    def knows(self, line: dict[str, object]) -> bool:
+        """Tell whether a message is in the session already."""
+        return "uuid" in line and any(one.get("uuid") == line["uuid"] for one in self.session.lines)
+
+    def replay(self, line: dict[str, object]) -> None:
+        """Say that a message is heard, and keep it."""
+        if not self.knows(line):
+            self.session.append(type="user", text=text_of(line), uuid=line.get("uuid"))
+        emit({"type": "user", "message": line["message"], "uuid": line.get("uuid") or str(uuid.uuid4()),
+              "session_id": self.session.id, "isReplay": True})  # fmt: skip
+
+    def listen(self) -> bool:
+        """Hear what was said between two steps; return whether the turn is to be interrupted."""
+        while not self.heard.empty():
+            line = self.heard.get()
+            if line is None:
+                self.ended = True
+            elif line.get("type") == "control_request":
+                answer = {"subtype": "success", "request_id": line.get("request_id")}
+                emit({"type": "control_response", "response": answer})
+                return True
+            else:
+                self.replay(line)
+        return False
+
+    def turn(self, line: dict[str, object]) -> None:
         """Answer one message: play on to the end of the turn and give a result."""
         started = time.monotonic()
         first = not self.session.lines
-        self.session.append(type="user", text=text)
+        text = text_of(line)
         emit({"type": "system", "subtype": "init", "cwd": os.getcwd(), "session_id": self.session.id,
               "model": self.model, "permissionMode": "dontAsk", "tools": ["Bash"]})  # fmt: skip
-        emit({"type": "user", "message": {"role": "user", "content": [{"type": "text", "text": text}]}})
+        self.replay(line)
         steps = steps_of(text if first else self.session.first_message())
         for step in steps[self.session.finished() :]:
             goes_on = self.play(step)
             self.session.append(type="step")
+            if self.listen():
+                self.changes = dict(ABORTED)
+                goes_on = False
             if not goes_on:
                 break
         result = {"type": "result", "subtype": "success", "is_error": False, "api_error_status": None,
@@ -160,6 +210,8 @@ class Agent:
                   "session_id": self.session.id, "total_cost_usd": COST, "usage": USAGE, "permission_denials": [],
                   "terminal_reason": "completed", "duration_ms": int((time.monotonic() - started) * 1000)}  # fmt: skip
         emit({**result, **self.changes})
+        if self.changes == ABORTED:
+            self.changes = {}
 
 
 def main() -> None:
@@ -170,9 +222,10 @@ def main() -> None:
         return
     model = arguments[arguments.index("--model") + 1] if "--model" in arguments else "stand-in"
     agent = Agent(Session(arguments), model)
-    for line in sys.stdin:
-        content = json.loads(line)["message"]["content"]
-        agent.turn(content if isinstance(content, str) else "".join(block["text"] for block in content))
+    threading.Thread(target=read_lines, args=(agent.heard,), daemon=True).start()
+    while not agent.ended and (line := agent.heard.get()) is not None:
+        if line.get("type") == "user":
+            (agent.replay if agent.knows(line) else agent.turn)(line)
     if agent.changes.get("is_error"):
         sys.exit(1)
 

@@ -51,6 +51,15 @@ def test_an_idle_worker_has_nothing_to_stop(ready: Cli, verb: str) -> None:
     ready.refused(3, verb, "01")
 
 
+def test_nobody_to_tell_or_nothing_to_say(ready: Cli) -> None:
+    assert "dispatch 01" in ready.refused(3, "tell", "01", "hello")
+    assert "init 09" in ready.refused(3, "tell", "09", "hello")
+    ready.refused(2, "tell", "01", " ")
+    ready.refused(2, "tell", "01", "x" * 100_001)
+    ready.refused(2, "tell", "01")
+    ready.refused(2, "tell", "../01", "hello")
+
+
 @pytest.mark.parametrize("issue", ["abc", "0", "-1", "1.5", "99999999999"])
 def test_issues_that_are_none(ready: Cli, issue: str) -> None:
     ready.refused(2, "dispatch", "01", "./calc", issue)

@@ -16,10 +16,8 @@ from claude_workers.home.home import find
 from tests.cli.conftest import Cli, picture
 from tests.conftest import git
 from tests.racing import until
-from tests.stage import ADD, Stage, steps
+from tests.stage import ADD, HANG, HERE, Stage, steps
 
-HERE = {"text": "here"}
-HANG = {"hang": True}
 LATER = "01000000-0000-4000-8000-000000000000"
 
 

@@ -21,9 +21,8 @@ from tests.racing import until
 from tests.real.conftest import Desk
 from tests.runner.test_budget import hastened as hastened
 from tests.runner.test_retry import limited
-from tests.stage import ADD, Stage, steps
+from tests.stage import ADD, DONE, Stage, steps
 
-DONE = {"text": "Done."}
 MORE = {"text": "More."}
 
 # 16 is about how often GitHub's API is asked: tests/runner/test_on_github.py, test_a_task_costs_few_requests, and

@@ -26,9 +26,8 @@ from claude_workers.process.identity import boot_id, identify
 from tests.home.test_witness import by, resident
 from tests.process.test_probe_soak import PIDS
 from tests.racing import until
-from tests.stage import ADD, Stage
+from tests.stage import ADD, DONE, Stage
 
-DONE: dict[str, object] = {"text": "Done."}
 HANG: list[dict[str, object]] = [{"text": "here"}, {"hang": True}]
 # In sessions of their own, one given to init, with nothing in their environment, deaf to whoever asks.
 DAEMONS = "setsid env -i sh -c 'trap \"\" TERM HUP INT; (setsid sleep {0} &); sleep {0}' >/dev/null 2>&1 &"

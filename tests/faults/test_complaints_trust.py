@@ -16,10 +16,9 @@ import pytest
 from claude_workers.errors import Refused, WorkerBusy
 from claude_workers.pool import doctor
 from tests.faults.test_complaints_processes import crash, holding
-from tests.github.stage import REPO, WAIT, GitHubStage
-from tests.stage import ADD, Stage, steps
+from tests.github.stage import REPO, GitHubStage
+from tests.stage import ADD, DONE, WAIT, Stage, steps
 
-DONE = {"text": "Done."}
 HANG: list[dict[str, object]] = [{"text": "here"}, {"hang": True}]
 LOGIN = ".claude/.credentials.json"
 

@@ -21,9 +21,8 @@ from claude_workers.tickets.tickets import Tickets
 from tests.conftest import git
 from tests.faults.test_complaints_processes import holding
 from tests.racing import race
-from tests.stage import ADD, Stage, steps
+from tests.stage import ADD, DONE, Stage, steps
 
-DONE: dict[str, object] = {"text": "Done."}
 HANG: list[dict[str, object]] = [{"text": "here"}, {"hang": True}]
 
 

@@ -20,7 +20,6 @@ from tests.stage import steps
 
 REPO = "ann/calc"
 # The agent goes on when its test says so.
-WAIT = {"run": "until [ -e ~/.cache/go ]; do sleep 0.02; done"}
 
 
 def nth(pattern: str, number: int) -> Callable[[str, str], bool]:

@@ -26,12 +26,7 @@ from claude_workers.tickets.tickets import Tickets
 from tests.conftest import git
 from tests.github.stage import REPO, GitHubStage
 from tests.racing import race, until
-from tests.stage import ADD, Stage, steps
-
-HERE = {"text": "here"}
-HANG = {"hang": True}
-WAIT = {"run": "until [ -e ~/.cache/go ]; do sleep 0.02; done"}
-DONE = {"text": "Done."}
+from tests.stage import ADD, DONE, HANG, HERE, WAIT, Stage, steps
 
 
 def done(found: Iterator[Recovered]) -> list[tuple[str, str]]:

@@ -22,11 +22,8 @@ from claude_workers.tickets.tickets import Tickets
 from tests.github.stage import REPO, GitHubStage
 from tests.pool.test_recover import listing
 from tests.racing import until
-from tests.stage import ADD, Stage, steps
+from tests.stage import ADD, DONE, HANG, HERE, Stage, steps
 
-HERE = {"text": "here"}
-HANG = {"hang": True}
-DONE = {"text": "Done."}
 UNCHECKED = "not checked: "
 ALWAYS = {"task file", "runner", "runner's lock", "agent", "processes of the task", "last sign of the agent",
           "transcript", "rescued work", "floors, limits and budgets", "the issue's claim"}  # fmt: skip

@@ -194,3 +194,24 @@ def test_the_agent_defers_by_its_command(desk: Desk) -> None:
     receipt = desk.play([tool("Bash", command="worker-defer 'The API is gone.'"), text("Deferred.")])
     assert receipt.outcome == "deferred"
     assert receipt.reason == "The API is gone."
+
+
+def test_what_it_is_told_it_reads_between_two_steps_and_an_interrupt_stops_it_at_once(desk: Desk) -> None:
+    wait = tool("Bash", command="touch $TMPDIR/ready; until [ -e $TMPDIR/go ]; do sleep 0.05; done")
+    desk.start([wait, tool("Bash", command="touch $TMPDIR/again; sleep 60"), ADD, text("Added.")])
+    temporary = paths.layout().root / "01" / "tmp"
+    until(desk, lambda _: (temporary / "ready").exists())
+    desk.fleet.tell("01", "Use the parser that is there")
+    (temporary / "go").touch()
+    until(desk, lambda _: (temporary / "again").exists())
+    desk.fleet.tell("01", "Do not wait for that", interrupt=True)
+    [receipt] = desk.fleet.watch(["01"], timeout=60)
+    assert receipt.outcome == "pull_request"
+    said = [one.text for one in desk.fleet.logs("01") if one.kind == "prompt"]
+    assert [text for text in said if "parser" in text or "wait" in text][-2:] == [
+        "Use the parser that is there", "Do not wait for that",
+    ]  # fmt: skip
+    bodies = [json.dumps(one["body"]["messages"]) for one in desk.endpoint.requests if one["body"].get("tools")]
+    assert "Use the parser that is there" not in bodies[0]
+    assert "Use the parser that is there" in bodies[-1]
+    assert "Do not wait for that" in bodies[-1]

@@ -21,11 +21,10 @@ from claude_workers.pool import dispatch
 from claude_workers.process.tree import marked
 from tests.conftest import make_repository
 from tests.racing import until
-from tests.stage import ADD, Stage, steps
+from tests.stage import ADD, DONE, Stage, steps
 
 QUICK = 'backoff = "0.05s"\nverify = "test -e passed"\nverify_retries = 20\n'
 PASS = {"run": "touch passed; git add passed; git commit -qm Pass"}
-DONE = {"text": "Done."}
 # Looks at the budgets as often as the runner reads its agent, where the package takes seconds: the rest is its own.
 HASTENED = """#!{python}
 import runpy, sys

@@ -11,8 +11,8 @@ from claude_workers.errors import NoCredentials
 from claude_workers.home import tasks
 from claude_workers.home.home import find
 from tests.github.faults import How
-from tests.github.stage import REPO, WAIT, GitHubStage, nth
-from tests.stage import ADD
+from tests.github.stage import REPO, GitHubStage, nth
+from tests.stage import ADD, WAIT
 
 # The requests by which a change is published, each with its place among those that look alike in a task's life.
 POINTS = {

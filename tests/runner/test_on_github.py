@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.github.fake import GitHub
-from tests.github.stage import REPO, WAIT, GitHubStage
-from tests.stage import ADD, steps
+from tests.github.stage import REPO, GitHubStage
+from tests.stage import ADD, WAIT, steps
 
 
 def test_an_issue_becomes_a_draft_a_label_and_one_comment(on_github: GitHubStage) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from claude_workers.errors import NoCredentials
 from tests.github.fake import GitHub
-from tests.github.stage import REPO, WAIT, GitHubStage
-from tests.stage import ADD
+from tests.github.stage import REPO, GitHubStage
+from tests.stage import ADD, WAIT
 
 # What a model would do with curl or gh.
 OPEN = """

@@ -21,12 +21,9 @@ from claude_workers.workspace import merged, rescues
 from claude_workers.workspace.clone import Carried
 from tests.conftest import STAND_IN, git
 from tests.racing import until
-from tests.stage import ADD, Stage
+from tests.stage import ADD, DONE, HERE, WAIT, Stage
 
 UNCOMMITTED = {"run": "echo '# more' >> calc.py; echo new > new.txt; git rev-parse HEAD > ~/.cache/head"}
-HERE = {"text": "here"}
-WAIT = {"run": "touch ~/.cache/came; until [ -e ~/.cache/go ]; do sleep 0.02; done"}
-DONE = {"text": "Done."}
 OFTEN = 'rescue_every = "1s"\n'
 HANGING = {"run": "rm .git/index; mkfifo .git/index"}  # whoever reads it hangs
 TERM = 8.0

@@ -24,12 +24,11 @@ from claude_workers.testing.endpoint import Endpoint, error
 from tests.conftest import CHECKOUT, git, missing
 from tests.racing import until
 from tests.real.conftest import Desk
-from tests.stage import ADD, Stage, steps
+from tests.stage import ADD, DONE, Stage, steps
 
 QUICK = 'backoff = "0.05s"\nbackoff_limit = "0.2s"\n'
 KILL = {"run": "kill -9 $PPID; sleep 9"}
 ONCE = {"run": "[ -e ~/.cache/died ] || { touch ~/.cache/died; kill -9 $PPID; sleep 9; }"}
-DONE = {"text": "Done."}
 SAID: dict[str, dict[str, Any]] = {
     "overloaded": {"api_error_status": 529, "result": "API Error: 529 overloaded_error"},
     "unreachable": {"api_error_status": None, "result": "API Error: Unable to connect to API (ECONNREFUSED)"},
