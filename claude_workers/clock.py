@@ -62,3 +62,9 @@ def spoken(seconds: float | None) -> str:
             words.append(f"{left // size}{unit}")
             left %= size
     return " ".join(words[:2])
+
+
+def ago(at: str | None) -> str:
+    """Return a moment as people say it: `3m 5s ago`; "" for none."""
+    past = seconds_since(at)
+    return "" if past is None else f"{spoken(past)} ago"

@@ -4,55 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claude_workers import names, paths
-from claude_workers.errors import NotFound
+from claude_workers.looking import Looking
 from claude_workers.model import Receipt
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
+    from claude_workers.errors import WorkersError
     from claude_workers.home.home import Home
     from claude_workers.model import (
         Assigned,
         Claim,
-        Fault,
         Followed,
-        LogEvent,
         Message,
-        Orphan,
         Recovered,
-        Rescue,
         Task,
-        WorkerStatus,
     )  # fmt: skip
     from claude_workers.pool.dispatch import Dispatched
     from claude_workers.pool.gc import Garbage
-    from claude_workers.pool.rescues import Shown
-    from claude_workers.pool.watch import Lost
-    from claude_workers.pool.why import Why
-    from claude_workers.spending import Total, Use
+    from claude_workers.pool.pause import Pause
 
 # Verbs are imported by the methods that call them: `status` is asked all day and needs few of them.
 # ruff: noqa: PLC0415
 
 
-class Fleet:
+class Fleet(Looking):
     """The workers of this machine. Cheap to make, safe in threads, no I/O until a verb is called.
 
     `root` is the folder that holds the homes; unset: CLAUDE_WORKERS_ROOT, else ~/workers.
     """
-
-    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
-        self.layout = paths.layout(root)
-
-    def _local(self, address: str) -> str:
-        host, worker = names.address(address)
-        if host not in {None, "local"}:
-            raise NotFound(f"there is no host {host}", "workers of this machine are named by their id alone")
-        return worker
 
     def init(self, *workers: str) -> list[Home]:
         """Make homes for workers, all or none."""
@@ -74,18 +56,6 @@ class Fleet:
         from claude_workers.pool.preflight import Order
 
         return dispatch(self.layout, Order(self._local(worker), repo, issue, prompt, **wishes))
-
-    def status(self, workers: Sequence[str] = ()) -> list[WorkerStatus]:
-        """Return a row for each worker asked for, or for all."""
-        from claude_workers.pool.status import status
-
-        return status(self.layout, [self._local(one) for one in workers])
-
-    def orphans(self) -> tuple[list[Orphan], list[Fault]]:
-        """Return the issues held by workers that are not at them, and what could not be asked."""
-        from claude_workers.pool.orphans import orphans
-
-        return orphans(self.layout)
 
     def assign(
         self,
@@ -112,51 +82,6 @@ class Fleet:
 
         return follow(self.layout, repo, number, interval=interval)
 
-    def watch(
-        self,
-        workers: Sequence[str] = (),
-        *,
-        any: bool = False,
-        timeout: float | None = None,
-    ) -> list[Receipt]:
-        """Wait for tasks to end (`any`: for the first) and return their receipts.
-
-        NotFinished when `timeout` seconds ran out; `watch.Lost` for a worker that is crashed,
-        stopped, waiting or unknown and so will not end by itself.
-        """
-        from claude_workers.pool.watch import Lost
-
-        found = self.wait(workers, any=any, timeout=timeout)
-        for one in found:
-            if isinstance(one, Lost):
-                raise one
-        return [one for one in found if isinstance(one, Receipt)]
-
-    def wait(
-        self,
-        workers: Sequence[str] = (),
-        *,
-        any: bool = False,
-        timeout: float | None = None,
-        tick: Callable[[], None] | None = None,
-    ) -> list[Receipt | Lost]:
-        """Wait as `watch` does, returning what was lost beside the receipts; `tick` runs between looks."""
-        chosen = [self._local(one) for one in workers]
-        from claude_workers.pool.watch import watch
-
-        return watch(self.layout, chosen, first=any, timeout=timeout, tick=tick)
-
-    def logs(self, worker: str, *, since: str | None = None, follow: bool = False) -> Iterator[LogEvent]:
-        """Yield what a task's log shows people, from a cursor on; with `follow`, until it has ended."""
-        return (event for event in self.events(worker, since=since, follow=follow) if event.kind)
-
-    def events(self, worker: str, *, since: str | None = None, follow: bool = False) -> Iterator[LogEvent]:
-        """Yield every line of a task's log, also those that show nothing."""
-        from claude_workers.home.home import find
-        from claude_workers.pool import logs
-
-        return logs.events(find(self.layout, self._local(worker)), since=since, follow=follow)
-
     def tell(self, worker: str, text: str, *, interrupt: bool = False) -> Message:
         """Tell the agent of a worker's task something; `interrupt` stops what it is doing first."""
         return self.telling(worker, text, interrupt=interrupt)[0]
@@ -172,6 +97,24 @@ class Fleet:
         from claude_workers.pool import control
 
         return control.stop(self.layout, self._local(worker))
+
+    def stop_all(self) -> list[Task | WorkersError]:
+        """Stop every task that runs, waits or has crashed; return each, or why it could not be."""
+        from claude_workers.pool import control
+
+        return control.stop_all(self.layout)
+
+    def pause(self, reason: str = "") -> Pause:
+        """Let nothing new be dispatched; what runs goes on."""
+        from claude_workers.pool import pause
+
+        return pause.pause(self.layout, reason)
+
+    def resume(self) -> Pause:
+        """End the pause and return it."""
+        from claude_workers.pool import pause
+
+        return pause.resume(self.layout)
 
     def restart(self, worker: str) -> Task:
         """Continue a stopped, crashed or waiting task in the same session and branch."""
@@ -191,24 +134,6 @@ class Fleet:
 
         return recover.watch(self.layout, interval)
 
-    def why(self, worker: str, *, last: int = 20, forge: bool = False) -> Why:
-        """Return a worker's state with all its evidence and the `last` events of its log."""
-        from claude_workers.pool.why import why
-
-        return why(self.layout, self._local(worker), last=last, ask_forge=forge)
-
-    def rescues(self, worker: str | None = None) -> list[Rescue]:
-        """Return what is kept of tasks' work, the latest last."""
-        from claude_workers.pool import rescues
-
-        return rescues.every_rescue(self.layout, self._local(worker) if worker else None)
-
-    def rescue(self, task: str) -> Shown:
-        """Return closely what is kept of a task, or of a worker's latest."""
-        from claude_workers.pool import rescues
-
-        return rescues.show(self.layout, task)
-
     def restore(self, task: str, target: str | None = None) -> Path:
         """Put a task's kept work into a new folder and return it."""
         from claude_workers.pool import rescues
@@ -222,12 +147,6 @@ class Fleet:
 
         age = config.load().keep if keep is None else keep
         return gc.collect(self.layout, age) if delete else gc.plan(self.layout, age)
-
-    def budget(self) -> tuple[list[Total], list[Use]]:
-        """Return what was spent this day, week and month, and how much of each budget is used."""
-        from claude_workers import spending
-
-        return spending.totals(self.layout), spending.uses(self.layout, spending.every_budget())
 
     def reset(self, worker: str, *, discard: bool = False) -> Receipt | None:
         """Free a worker whose task will not go on; its work is kept first."""

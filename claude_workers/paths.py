@@ -39,6 +39,11 @@ class Layout:
         return self.root / ".limits.json"
 
     @property
+    def paused(self) -> Path:
+        """There while nothing new is to be dispatched."""
+        return self.root / ".paused.json"
+
+    @property
     def spending(self) -> Path:
         """What was spent, a file a month."""
         return self.root / ".spending"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SPANS = ("day", "week", "month")
 _DEFAULT = "default"
 _MOST = 1e15
+GROUPS = ("worker", "repo", "credentials")
+_SUBSCRIPTIONS = frozenset({"token", "login"})
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Spent(Record):
     usd: float = 0.0
     tokens: int = 0
     seconds: float = 0.0
+    pays: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,18 @@ class Use(Record):
 
 @dataclass(frozen=True)
 class Total(Record):
-    """What was spent in this day, week or month: list prices in USD, tokens, seconds of work."""
+    """What was spent in this day, week or month: list prices in USD, tokens, seconds of work.
+
+    `of` is a worker, repository or credential set by name, "" for all. `unbilled` is the part of `usd`
+    that a subscription does not pay: its tasks have a list price, but no bill.
+    """
 
     span: str
+    of: str
     usd: float
     tokens: int
     seconds: float
+    unbilled: float = 0.0
 
 
 def book(layout: Layout, spent: Spent) -> None:
@@ -130,15 +139,14 @@ def booked(layout: Layout, since: str) -> list[Spent]:
 def _parsed(line: str) -> Spent | None:
     """Return what a line says was spent; None for one that says nothing of the kind."""
     try:
-        one = Spent.from_json(json.loads(line))
+        one = Spent.believed(json.loads(line))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    texts = all(isinstance(text, str) for text in (one.at, one.worker, one.task_id, one.repo, one.credentials))
-    return one if texts and all(_is_amount(number) for number in (one.usd, one.tokens, one.seconds)) else None
+    return one if all(_is_amount(number) for number in (one.usd, one.tokens, one.seconds)) else None
 
 
-def _is_amount(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value < _MOST
+def _is_amount(value: float) -> bool:
+    return 0 <= value < _MOST
 
 
 def budgets(repository: str, credential_set: str | None) -> list[Budget]:
@@ -195,14 +203,20 @@ def every_budget() -> list[Budget]:
     return found
 
 
-def totals(layout: Layout) -> list[Total]:
-    """Return what was spent in this day, week and month."""
+def totals(layout: Layout, by: str = "") -> list[Total]:
+    """Return what was spent in this day, week and month, in all or for each worker, repo or credentials."""
     found = []
     for span in SPANS:
         known = booked(layout, _bounds(span)[0])
-        sums = sum(one.usd for one in known), sum(one.tokens for one in known), sum(one.seconds for one in known)
-        found.append(Total(span, *sums))
+        names = sorted({str(getattr(one, by)) for one in known}) if by else [""]
+        found += [_sum(span, name, [one for one in known if not by or getattr(one, by) == name]) for name in names]
     return found
+
+
+def _sum(span: str, name: str, known: list[Spent]) -> Total:
+    unbilled = sum(one.usd for one in known if one.pays in _SUBSCRIPTIONS)
+    tokens, seconds = sum(one.tokens for one in known), sum(one.seconds for one in known)
+    return Total(span, name, sum(one.usd for one in known), tokens, seconds, unbilled)
 
 
 def _bounds(span: str) -> tuple[str, str]:

@@ -9,13 +9,16 @@ import re
 from typing import TYPE_CHECKING
 
 from claude_workers import files
-from claude_workers.model import Todos
+from claude_workers.model import Todo
+from claude_workers.text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SMALL = 1 << 20
 _MOST = 500
+_STATES = ("pending", "in_progress", "completed")
+_TASK = re.compile(r"[0-9]{1,9}\.json")
 
 
 def path(claude: Path, cwd: Path, session_id: str) -> Path:
@@ -69,22 +72,27 @@ def persist(claude: Path, cwd: Path, session_id: str) -> None:
             os.close(handle)
 
 
-def todos(claude: Path, list_id: str) -> Todos:
-    """Count the task list an agent keeps, deleted ones left out; what cannot be read does not count."""
+def todos(claude: Path, list_id: str, session_id: str) -> list[Todo]:
+    """Return the task list an agent keeps on disk, deleted ones left out; what cannot be read does not count.
+
+    Claude Code 2.1 keeps a file for each task, 2.0 one for the whole list of a session.
+    """
     folder = claude / "tasks" / list_id
-    if folder.is_symlink() or not folder.is_dir():
-        return Todos()
-    states = []
-    for name in sorted(os.listdir(folder))[:_MOST]:
-        if not name.endswith(".json") or name.startswith("."):
-            continue
-        try:
-            data = json.loads(files.read_inside(claude, f"tasks/{list_id}/{name}", _SMALL) or "{}")
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(data, dict):
-            states.append(data.get("status"))
-    return Todos(states.count("completed"), len([one for one in states if isinstance(one, str) and one in _COUNTED]))
+    listed = os.listdir(folder) if folder.is_dir() and not folder.is_symlink() else []
+    names = sorted((one for one in listed if _TASK.fullmatch(one)), key=lambda one: int(one[:-5]))
+    kept = todo_list([_loaded(claude, f"tasks/{list_id}/{name}") for name in names[:_MOST]], "subject")
+    return kept or todo_list(_loaded(claude, f"todos/{session_id}-agent-{session_id}.json"), "content")
 
 
-_COUNTED = frozenset({"pending", "in_progress", "completed"})
+def _loaded(claude: Path, name: str) -> object:
+    try:
+        return json.loads(files.read_inside(claude, name, _SMALL) or "null")
+    except (ValueError, RecursionError, OSError):
+        return None
+
+
+def todo_list(given: object, name: str) -> list[Todo]:
+    """Return the items of a list whose texts stand under a name; what is none left out."""
+    items = given[:_MOST] if isinstance(given, list) else []
+    known = [one for one in items if isinstance(one, dict) and one.get("status") in _STATES]
+    return [Todo(one_line(str(one.get(name) or "")), str(one["status"])) for one in known]

@@ -20,6 +20,7 @@ FLOORS: list[set[str]] = [
     {"runner"},
     {"pool"},
     {"prove"},
+    {"looking"},
     {"fleet"},
     {"testing"},
     {"cli"},

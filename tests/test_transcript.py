@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from claude_workers import transcript
-from claude_workers.model import Todos
+from claude_workers.model import Todo, Todos
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def test_what_only_has_a_transcript_s_name_is_none(kind: str, claude: Path, tmp_
 def test_a_task_list_is_counted(claude: Path) -> None:
     for number, status in enumerate(["completed", "in_progress", "pending", "completed", "deleted"]):
         task(claude, f"{number}.json", {"id": number, "status": status})
-    assert transcript.todos(claude, "list") == Todos(done=2, total=4)
+    assert Todos.of(transcript.todos(claude, "list", "session")) == Todos(done=2, total=4)
 
 
 @pytest.mark.parametrize("name", [".lock", ".hidden.json", "1.txt", "json"])
 def test_only_tasks_are_counted(name: str, claude: Path) -> None:
     task(claude, name, {"status": "pending"})
-    assert transcript.todos(claude, "list") == Todos()
+    assert Todos.of(transcript.todos(claude, "list", "session")) == Todos()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_only_tasks_are_counted(name: str, claude: Path) -> None:
 def test_what_cannot_be_read_does_not_count_and_does_not_hide_the_rest(content: object, claude: Path) -> None:
     task(claude, "1.json", content)
     task(claude, "2.json", {"status": "completed"})
-    assert transcript.todos(claude, "list") == Todos(done=1, total=1)
+    assert Todos.of(transcript.todos(claude, "list", "session")) == Todos(done=1, total=1)
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "pipe", "large"])
@@ -107,7 +107,7 @@ def test_what_is_no_small_file_does_not_count_and_does_not_hide_the_rest(kind: s
         "large": lambda: path.write_text(json.dumps({"status": "pending", "x": "y" * (2 << 20)}), encoding="utf-8"),
     }
     make[kind]()
-    assert transcript.todos(claude, "list") == Todos(done=1, total=1)
+    assert Todos.of(transcript.todos(claude, "list", "session")) == Todos(done=1, total=1)
 
 
 @pytest.mark.parametrize("level", ["tasks", "tasks/list"])
@@ -116,15 +116,25 @@ def test_a_list_behind_a_link_is_not_counted(level: str, claude: Path, tmp_path:
     os.rename(claude / level, tmp_path / "outside")
     (claude / level).symlink_to(tmp_path / "outside")
     assert (claude / "tasks" / "list" / "1.json").exists()
-    assert transcript.todos(claude, "list") == Todos()
+    assert Todos.of(transcript.todos(claude, "list", "session")) == Todos()
 
 
 def test_a_list_that_is_not_there_is_empty(claude: Path) -> None:
-    assert transcript.todos(claude, "nothing") == Todos()
-    assert transcript.todos(claude / "nowhere", "list") == Todos()
+    assert Todos.of(transcript.todos(claude, "nothing", "session")) == Todos()
+    assert Todos.of(transcript.todos(claude / "nowhere", "list", "session")) == Todos()
 
 
 def test_a_list_of_any_length_is_counted_in_bounded_work(claude: Path) -> None:
     for number in range(600):
         task(claude, f"{number:04}.json", {"status": "pending"})
-    assert transcript.todos(claude, "list") == Todos(done=0, total=500)
+    assert Todos.of(transcript.todos(claude, "list", "session")) == Todos(done=0, total=500)
+
+
+def test_the_list_of_an_older_version_is_read_where_there_is_no_newer_one(claude: Path) -> None:
+    items = [{"content": "One", "status": "completed"}, {"content": "Two", "status": "pending"}, {"content": 3}, 4]
+    (claude / "todos").mkdir()
+    (claude / "todos/session-agent-session.json").write_text(json.dumps(items), encoding="utf-8")
+    assert transcript.todos(claude, "list", "session") == [Todo("One", "completed"), Todo("Two", "pending")]
+    task(claude, "10.json", {"subject": "Ten", "status": "in_progress"})
+    task(claude, "9.json", {"subject": "Nine", "status": "completed"})
+    assert [one.subject for one in transcript.todos(claude, "list", "session")] == ["Nine", "Ten"]

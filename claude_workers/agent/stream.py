@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_workers.text import one_line, plain
+from claude_workers.transcript import todo_list
+
+if TYPE_CHECKING:
+    from claude_workers.model import Todo
 
 OURS = "claude_workers"
 _MOST = 10**12  # tokens that no turn has
@@ -56,6 +60,15 @@ def tool(block: dict[str, Any]) -> str:
     arguments = given if isinstance(given, dict) else {}
     telling = next((str(arguments[name]) for name in _ARGUMENTS if arguments.get(name)), "")
     return one_line(f"{block.get('name', 'tool')} {telling}".strip())
+
+
+def todos(event: dict[str, Any]) -> list[Todo] | None:
+    """Return the task list that an assistant event writes, where Claude Code keeps none on disk (TodoWrite)."""
+    if event.get("type") != "assistant":
+        return None
+    written = [one.get("input") for one in blocks(event) if one.get("name") == "TodoWrite"]
+    given = written[-1] if written else None
+    return todo_list(given.get("todos"), "content") if isinstance(given, dict) else None
 
 
 def tokens(usage: object) -> int:

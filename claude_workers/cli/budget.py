@@ -9,15 +9,26 @@ from claude_workers.cli.common import Call, print_json, table, width
 
 
 @click.command()
+@click.option("--by", type=click.Choice(["worker", "repo", "credentials"]), default=None, help="Split what was spent.")
 @click.pass_obj
-def budget(call: Call) -> None:
-    """Show how much of each budget is used, and what was spent this day, week and month."""
-    spent, uses = call.fleet.budget()
+def budget(call: Call, by: str | None) -> None:
+    """Show how much of each budget is used, and what was spent this day, week and month.
+
+    Prices are Claude's list prices; LIST ONLY is the part that a subscription paid for, without a bill.
+
+    \b
+    claude-workers budget --by worker
+    """
+    spent, uses = call.fleet.budget(by or "")
     if call.json:
         print_json({"spent": [one.to_json() for one in spent], "budgets": [one.to_json() for one in uses]})
         return
-    rows = [["SPENT THIS", "USD", "TOKENS", "TIME"]]
-    rows += [[one.span, f"{one.usd:.2f}", str(one.tokens), clock.spoken(one.seconds)] for one in spent]
+    rows = [["SPENT THIS", (by or "").upper(), "USD", "LIST ONLY", "TOKENS", "TIME"]]
+    rows += [
+        [one.span, one.of, f"{one.usd:.2f}", f"{one.unbilled:.2f}", str(one.tokens), clock.spoken(one.seconds)]
+        for one in spent
+    ]
+    rows = rows if by else [[*row[:1], *row[2:]] for row in rows]
     for line in table(rows, width()):
         click.echo(line)
     for use in uses:

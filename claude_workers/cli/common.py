@@ -23,6 +23,11 @@ _COLOURS = {
     "pull_request": "green", "answered": "green",
 }  # fmt: skip
 
+# How the events of an agent's log begin.
+MARKS = {"runner": "=", "text": "◇", "tool": "→", "output": " ", "refused": "!", "error": "!", "result": "■",
+         "prompt": "<", "system": "·"}  # fmt: skip
+_SUBSCRIPTIONS = frozenset({"token", "login"})
+
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)
 
 
@@ -83,6 +88,11 @@ def with_globals(command: AnyCommand) -> AnyCommand:
         for child in command.commands.values():
             with_globals(child)
     return command
+
+
+def money(usd: float, pays: str) -> str:
+    """Return a price; a subscription pays none, so that it is marked as the list's."""
+    return f"{'list ' if pays in _SUBSCRIPTIONS else ''}${usd:.2f}" if usd else ""
 
 
 def print_json(data: object) -> None:

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.common import MARKS, Call, print_json
 
 if TYPE_CHECKING:
     from claude_workers.model import LogEvent
-
-_MARKS = {"runner": "=", "text": "◇", "tool": "→", "output": " ", "refused": "!", "error": "!", "result": "■",
-          "prompt": "<", "system": "·"}  # fmt: skip
 
 
 @click.command()
@@ -56,4 +53,4 @@ def _print(call: Call, event: LogEvent, *, raw: bool) -> None:
     else:
         # An agent's further lines are set in: none of them can look like the runner's own.
         text = event.text.replace("\n", "\n  ")
-        click.echo(f"{_MARKS.get(event.kind, ' ')} {text}")
+        click.echo(f"{MARKS.get(event.kind, ' ')} {text}")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.cli.common import Call, money, print_json, table, width
 from claude_workers.clock import spoken
+from claude_workers.model.record import cut
 
 if TYPE_CHECKING:
     from claude_workers.model import Orphan, WorkerStatus
@@ -18,23 +19,33 @@ _HEAD = ["WORKER", "STATE", "TASK", "TIME", "TODO", "COST", "TOKENS", "ISOLATION
 
 @click.command()
 @click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.option("--brief", is_flag=True, help="With --json: what matters, in few words.")
 @click.option("--no-forge", is_flag=True, help="Ask no forge for issues that were left behind.")
 @click.pass_obj
-def status(call: Call, workers: tuple[str, ...], *, no_forge: bool) -> None:
+def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool) -> None:
     """Show what every worker is doing, or those named, and issues that a worker holds without being at them.
 
     \b
     claude-workers status
     claude-workers status 01 --json
+    claude-workers status --json --brief
     """
     rows = call.fleet.status(workers)
     orphans, faults = ([], []) if no_forge else call.fleet.orphans()
     if workers:
         orphans = [one for one in orphans if one.worker in {row.worker for row in rows}]
+    pause = call.fleet.paused
+    if call.json and brief:
+        short = {"workers": [row.brief() for row in rows], "paused": bool(pause), "orphans": len(orphans)}
+        print_json({**short, "errors": [cut(one.message, 70) for one in faults]})
+        return
     if call.json:
         left, errors = [one.to_json() for one in orphans], [one.to_json() for one in faults]
-        print_json({"schema": 1, "workers": [row.to_json() for row in rows], "orphans": left, "errors": errors})
+        print_json({"schema": 1, "workers": [row.to_json() for row in rows], "orphans": left, "errors": errors,
+                    "paused": pause.to_json() if pause else None})  # fmt: skip
         return
+    if pause:
+        click.echo(f"paused since {pause.at}{f': {pause.reason}' if pause.reason else ''}; claude-workers resume")
     _print_rows(call, rows)
     for one in orphans:
         click.echo(f"left behind: {one.repo}#{one.issue}, worker {one.worker} is {one.state}: {_way_out(one)}")
@@ -71,7 +82,7 @@ def _cells(row: WorkerStatus) -> list[str]:
     subject = f"{row.repo}#{row.issue}" if row.issue else row.repo or ""
     state = f"{row.state} ({row.phase})" if row.phase else row.state
     todo = f"{row.todos.done}/{row.todos.total}" if row.todos.total else ""
-    cost = f"${row.cost_usd:.2f}" if row.cost_usd else ""
+    cost = money(row.cost_usd or 0.0, row.credentials or "")
     tokens = f"{row.tokens / 1000:.1f}k" if row.tokens else ""
     return [
         row.worker, state, subject, spoken(row.elapsed_s), todo, cost, tokens, _isolation(row), _activity(row)

@@ -20,8 +20,9 @@ _REDRAW = 1.0
 @click.argument("workers", nargs=-1, metavar="[ID...]")
 @click.option("--any", "first", is_flag=True, help="Return when the first one ends.")
 @click.option("--timeout", type=Duration(), metavar="TIME", help="Give up after this time with exit 7.")
+@click.option("--brief", is_flag=True, help="With --json: what matters, in few words.")
 @click.pass_context
-def watch(ctx: click.Context, workers: tuple[str, ...], *, first: bool, timeout: float | None) -> None:
+def watch(ctx: click.Context, workers: tuple[str, ...], *, first: bool, timeout: float | None, brief: bool) -> None:
     """Wait until tasks end and tell how; exit 0 only when each one succeeded.
 
     No ID: all workers that have a task. An idle worker answers at once with its last outcome.
@@ -30,10 +31,12 @@ def watch(ctx: click.Context, workers: tuple[str, ...], *, first: bool, timeout:
     claude-workers watch 01 &
     claude-workers watch --any --timeout 30m
     """
-    ctx.exit(watch_workers(ctx.obj, workers, first=first, timeout=timeout))
+    ctx.exit(watch_workers(ctx.obj, workers, first=first, timeout=timeout, brief=brief))
 
 
-def watch_workers(call: Call, workers: tuple[str, ...], *, first: bool = False, timeout: float | None = None) -> int:
+def watch_workers(
+    call: Call, workers: tuple[str, ...], *, first: bool = False, timeout: float | None = None, brief: bool = False
+) -> int:
     """Watch, print one line for each ended task, and return the exit status."""
     from claude_workers.pool.watch import Lost  # noqa: PLC0415
     from claude_workers.text import plain  # noqa: PLC0415  start-up cost
@@ -45,7 +48,7 @@ def watch_workers(call: Call, workers: tuple[str, ...], *, first: bool = False, 
     ended = [one for one in found if isinstance(one, Receipt)]
     if call.json:
         told = [{"code": one.code, "message": one.message, "remedy": one.remedy} for one in lost]
-        print_json({"receipts": [one.to_json() for one in ended], "errors": told})
+        print_json({"receipts": [one.brief() if brief else one.to_json() for one in ended], "errors": told})
     else:
         for receipt in ended:
             click.echo(summary(call, receipt))

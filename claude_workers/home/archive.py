@@ -77,10 +77,13 @@ def latest(home: Home) -> dict[str, object] | None:
 
 def find(home: Home, task_id: str) -> Task | None:
     """Return an archived task by its id; None when there is none."""
-    for data in every(home):
-        if data.get("task_id") == task_id:
-            try:
-                return Task.from_json({name: value for name, value in data.items() if name != "receipt"})
-            except TypeError:
-                continue
-    return None
+    found = (task(data) for data in every(home) if data.get("task_id") == task_id)
+    return next((one for one in found if one), None)
+
+
+def task(data: Json | None) -> Task | None:
+    """Return the task of an archived file; None when it holds none."""
+    try:
+        return Task.from_json({name: value for name, value in data.items() if name != "receipt"}) if data else None
+    except TypeError:
+        return None

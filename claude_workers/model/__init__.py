@@ -25,5 +25,6 @@ from claude_workers.model.view import Message as Message
 from claude_workers.model.view import Orphan as Orphan
 from claude_workers.model.view import Recovered as Recovered
 from claude_workers.model.view import Rescue as Rescue
+from claude_workers.model.view import Todo as Todo
 from claude_workers.model.view import Todos as Todos
 from claude_workers.model.view import WorkerStatus as WorkerStatus

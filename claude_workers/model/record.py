@@ -13,6 +13,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def cut(text: str, width: int) -> str:
+    """Return a text of at most `width` characters."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 class Record:
     """A frozen dataclass that reads itself from JSON and writes itself back."""
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Self
 
-from claude_workers.model.record import Json, Record
+from claude_workers.model.record import Json, Record, cut
 
 SCHEMA = 1
 
@@ -185,6 +185,14 @@ class Receipt(Record):
     def succeeded(self) -> bool:
         """Whether what was asked for was observed."""
         return self.outcome in {"pull_request", "answered"}
+
+    def brief(self) -> Json:
+        """Return what matters in few words, what is empty left out: eight stay below 2 KB."""
+        shown = {name: getattr(self, name) for name in ("worker", "outcome", "pull_request", "branch", "issue")}
+        shown |= {"reason": cut(self.reason, 60), "answer": cut(self.answer, 60) if self.outcome == "answered" else ""}
+        if self.pull_request:
+            shown["verified"] = self.verified
+        return {name: value for name, value in shown.items() if value not in {None, ""}}
 
     @property
     def verified(self) -> bool:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
-from claude_workers.model.record import Record
+from claude_workers.model.record import Json, Record, cut
+
+
+@dataclass(frozen=True)
+class Todo(Record):
+    """One item of the agent's own task list; `status`: pending, in_progress or completed."""
+
+    subject: str
+    status: str
 
 
 @dataclass(frozen=True)
@@ -13,6 +22,11 @@ class Todos(Record):
 
     done: int = 0
     total: int = 0
+
+    @classmethod
+    def of(cls, items: list[Todo]) -> Self:
+        """Count a list."""
+        return cls(sum(one.status == "completed" for one in items), len(items))
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,17 @@ class WorkerStatus(Record):
     credentials: str | None = None
     forge_access: str | None = None
     blocked_hosts: list[str] = field(default_factory=list)
+
+    def brief(self) -> Json:
+        """Return what matters in few words, what is empty left out: eight rows stay below 2 KB."""
+        names = ("worker", "state", "phase", "repo", "issue", "outcome")
+        shown = {name: getattr(self, name) for name in names}
+        shown |= {"worker": self.worker if self.host == "local" else f"{self.host}/{self.worker}"}
+        shown |= {"minutes": round(self.elapsed_s / 60) if self.elapsed_s is not None else None}
+        shown |= {"todos": f"{self.todos.done}/{self.todos.total}" if self.todos.total else None}
+        said = self.activity or self.last_text if self.state == "busy" else self.reason
+        shown |= {"doing" if self.state == "busy" else "reason": cut(said or "", 70)}
+        return {name: value for name, value in shown.items() if value not in {None, ""}}
 
 
 @dataclass(frozen=True)

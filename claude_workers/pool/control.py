@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from claude_workers import config, credentials, limits
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
 from claude_workers.home import tasks
-from claude_workers.home.home import find
+from claude_workers.home.home import every, find
 from claude_workers.lock import locked
 from claude_workers.pool import leave, preflight
 from claude_workers.pool.dispatch import LOCK_WAIT, describe
@@ -17,12 +18,29 @@ if TYPE_CHECKING:
     from claude_workers.model import Task
     from claude_workers.paths import Layout
 
+_AT_ONCE = 16
+_STOPPABLE = frozenset({"busy", "waiting", "crashed", "unknown"})
+
 
 def stop(layout: Layout, worker: str) -> Task:
     """Stop a worker's task and see that its whole tree ended; the task can be restarted."""
     home = find(layout, worker)
     with locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
         return leave.stop(home)
+
+
+def stop_all(layout: Layout) -> list[Task | WorkersError]:
+    """Stop every task that runs, waits or has crashed, all at once; return each, or why it could not be."""
+    chosen = [home.worker for home in every(layout) if tasks.state(home).name in _STOPPABLE]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(lambda one: _stopped(layout, one), chosen))
+
+
+def _stopped(layout: Layout, worker: str) -> Task | WorkersError:
+    try:
+        return stop(layout, worker)
+    except WorkersError as error:
+        return error
 
 
 def restart(layout: Layout, worker: str) -> Task:

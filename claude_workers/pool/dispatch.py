@@ -19,7 +19,7 @@ from claude_workers.home.home import HANDED, Home, find
 from claude_workers.lock import is_free, locked
 from claude_workers.model import Receipt, Task
 from claude_workers.names import task_branch
-from claude_workers.pool import leave, preflight
+from claude_workers.pool import leave, pause, preflight
 from claude_workers.process.identity import Identity, current, probe
 from claude_workers.process.spawn import spawn_detached
 
@@ -59,6 +59,7 @@ def dispatch(layout: Layout, order: Order) -> Dispatched:
     known = _known(home, order, repository)
     if known and (known.pid is not None or known.state != "busy"):
         return Dispatched(known, new=False)  # one that is still starting may yet be undone: wait for it
+    pause.check(layout)
     ready = preflight.check(layout, home, order, repository)
     busy = f"another command holds worker {order.worker}"
     with locked(layout.worker_lock(order.worker), LOCK_WAIT, busy):

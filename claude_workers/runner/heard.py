@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from claude_workers import clock, transcript
 from claude_workers.agent import stream
+from claude_workers.model import Todos
 from claude_workers.text import one_line
 
 if TYPE_CHECKING:
-    from claude_workers.model import Json
+    from claude_workers.model import Json, Todo
     from claude_workers.runner.run import Run
 
 _DENIALS = 200
@@ -26,6 +27,7 @@ class Heard:
         self._costed = run.progress.costed_tokens
         self._messages: set[str] = set()
         self._used = 0
+        self._todos: list[Todo] = []
 
     def observe(self, event: Json) -> None:
         """Take one event in."""
@@ -42,8 +44,10 @@ class Heard:
                 changes["tokens"] = run.progress.tokens + stream.tokens(message.get("usage"))
         if event.get("type") == "result":
             changes |= self._result(event)
-        todos = transcript.todos(run.home.claude, run.task.task_id)
-        changes |= {"todos_done": todos.done, "todos_total": todos.total}
+        self._todos = stream.todos(event) or self._todos
+        todos = Todos.of(transcript.todos(run.home.claude, run.task.task_id, run.task.session_id) or self._todos)
+        if todos.total:
+            changes |= {"todos_done": todos.done, "todos_total": todos.total}
         run.observe(now=event.get("type") == "result", last_activity_at=clock.now(), **changes)
 
     def _result(self, event: Json) -> Json:

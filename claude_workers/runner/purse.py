@@ -95,6 +95,7 @@ class Purse:
             usd=max(0.0, seen.cost_usd + self._uncosted() - seen.booked_usd),
             tokens=max(0, seen.tokens - seen.booked_tokens),
             seconds=max(0.0, seen.worked_s - seen.booked_s),
+            pays=run.pays,
         )  # fmt: skip
 
     def settle(self) -> None:

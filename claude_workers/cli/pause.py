@@ -1,0 +1,38 @@
+"""The verbs pause and resume."""
+
+from __future__ import annotations
+
+import click
+
+from claude_workers.cli.common import Call, print_json
+
+
+@click.command()
+@click.argument("reason", required=False, default="", metavar="[REASON]")
+@click.pass_obj
+def pause(call: Call, reason: str) -> None:
+    """Let nothing new be dispatched on this machine; what runs goes on.
+
+    \b
+    claude-workers pause "the registry is down"
+    """
+    made = call.fleet.pause(reason)
+    if call.json:
+        print_json({"paused": made.to_json()})
+    else:
+        click.echo(f"paused since {made.at}: what runs goes on; claude-workers resume ends it")
+
+
+@click.command()
+@click.pass_obj
+def resume(call: Call) -> None:
+    """Let tasks be dispatched again.
+
+    \b
+    claude-workers resume
+    """
+    ended = call.fleet.resume()
+    if call.json:
+        print_json({"paused": None, "ended": ended.to_json()})
+    else:
+        click.echo(f"dispatching goes on; it was paused at {ended.at} by {ended.by}")
