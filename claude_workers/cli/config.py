@@ -12,7 +12,12 @@ from claude_workers.cli.common import Call, print_json, table, width
 @click.command()
 @click.pass_obj
 def config(call: Call) -> None:
-    """Show every setting, its value and where it comes from; secrets are masked."""
+    """Show every setting, its value and where it comes from; secrets are masked.
+
+    \b
+    claude-workers config
+    claude-workers config --json
+    """
     keys = settings.described()
     operator = credentials.from_operator()
     shown = {name: _masked(name, operator.get(name)) for name in credentials.CARRIED}
@@ -43,7 +48,11 @@ def _masked(name: str, value: str | None) -> str:
 @click.command()
 @click.pass_obj
 def path(call: Call) -> None:
-    """Show where things are kept."""
+    """Show where things are kept.
+
+    \b
+    claude-workers path --json
+    """
     layout, folder = call.layout, paths.config_dir()
     places = {
         "root": layout.root,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.params import WORKER
 from claude_workers.errors import BadInput
 from claude_workers.model import Task
 
 
 @click.command()
-@click.argument("worker", required=False, metavar="ID")
+@click.argument("worker", required=False, metavar="ID", type=WORKER)
 @click.option("--all", "every", is_flag=True, help="Every task of this machine.")
 @click.pass_context
 def stop(ctx: click.Context, worker: str | None, *, every: bool) -> None:
@@ -51,7 +52,7 @@ def _stop_all(call: Call) -> int:
 
 
 @click.command()
-@click.argument("worker", metavar="ID")
+@click.argument("worker", metavar="ID", type=WORKER)
 @click.pass_obj
 def restart(call: Call, worker: str) -> None:
     """Continue a stopped, crashed or waiting task: same session, same branch.

@@ -56,6 +56,9 @@ def demo(ctx: click.Context, *, real: bool, keep: bool) -> None:
     """See a whole task's life: a toy repository, a ticket, one worker, a verified change, a receipt.
 
     Nothing of yours is touched: all of it happens in a temporary folder.
+
+    \b
+    claude-workers demo
     """
     call: Call = ctx.obj
     with _state(keep=keep) as folder:

@@ -9,13 +9,13 @@ import click
 from claude_workers import names
 from claude_workers.cli import stdin
 from claude_workers.cli.common import Call, print_json
-from claude_workers.cli.params import Duration, issue_of
+from claude_workers.cli.params import REPO, WORKER, Duration, issue_of
 from claude_workers.errors import BadInput
 
 
 @click.command()
-@click.argument("worker", metavar="ID")
-@click.argument("repo", metavar="REPO")
+@click.argument("worker", metavar="ID", type=WORKER)
+@click.argument("repo", metavar="REPO", type=REPO)
 @click.argument("words", nargs=-1, metavar="[ISSUE] [PROMPT]")
 @click.option("-p", "--prompt", metavar="TEXT", help="What to do; with an issue, how to treat it.")
 @click.option("--prompt-template", metavar="NAME", help="A template of yours from prompts/.")
@@ -26,7 +26,9 @@ from claude_workers.errors import BadInput
 @click.option("--max-turns", type=click.IntRange(min=1), metavar="N", help="Most turns of the agent.")
 @click.option("--expect", type=click.Choice(["change", "answer", "either"]), help="What to deliver.")
 @click.option("--trust-author", is_flag=True, help="Vouch for the issue's author, this once.")
-@click.option("--isolation", type=click.Choice(["enclosure", "double", "claude", "container", "none"]))
+@click.option(
+    "--isolation", type=click.Choice(["enclosure", "double", "claude", "container", "none"]), help="How it is shut in."
+)
 @click.option("--task-id", metavar="UUID", help="Name the task: asking again is answered, not done twice.")
 @click.option("--no-stdin", is_flag=True, help="Take no prompt from standard input.")
 @click.option("--wait", is_flag=True, help="Wait for the outcome, as watch does.")

@@ -18,6 +18,10 @@ def doctor(ctx: click.Context, *, prove: bool, repo: str | None) -> None:
 
     --prove tries numbered escapes in a throw-away home, each with a control that shows the trick
     works without the enclosure, and says what held.
+
+    \b
+    claude-workers doctor --prove
+    claude-workers doctor --repo owner/repo
     """
     call: Call = ctx.obj
     ctx.exit(_prove(call) if prove else _examine(call, repo))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from claude_workers.cli.params import Duration, change_of
+from claude_workers.cli.params import REPO, Duration, change_of
 
 if TYPE_CHECKING:
     from claude_workers.cli.common import Call
 
 
 @click.command()
-@click.argument("repo", metavar="REPO")
+@click.argument("repo", metavar="REPO", type=REPO)
 @click.argument("number", metavar="PR")
 @click.option("--interval", type=Duration(), default="60s", show_default=True, help="Time between two looks.")
 @click.option("--once", is_flag=True, help="Look once and return.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claude_workers.cli.common import Call, money, print_json, table, width
-from claude_workers.cli.params import Duration
+from claude_workers.cli.params import WORKER, Duration
 from claude_workers.clock import ago, spoken
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.argument("workers", nargs=-1, metavar="[ID...]", type=WORKER)
 @click.option("--since", type=Duration(), metavar="TIME", help="Only what ended in this time: 12h, 7d.")
 @click.option("--needs", is_flag=True, help="Only what needs a person.")
 @click.pass_obj

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from claude_workers.cli.common import NO_LOGIN, Call, print_json
+from claude_workers.cli.params import WORKER
 
 
 @click.command()
-@click.argument("workers", nargs=-1, required=True, metavar="ID...")
+@click.argument("workers", nargs=-1, required=True, metavar="ID...", type=WORKER)
 @click.pass_obj
 def init(call: Call, workers: tuple[str, ...]) -> None:
     """Make workers: an isolated home each, with the credentials of your environment.
@@ -27,12 +28,15 @@ def init(call: Call, workers: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.argument("workers", nargs=-1, metavar="[ID...]", type=WORKER)
 @click.pass_obj
 def refresh(call: Call, workers: tuple[str, ...]) -> None:
     """Render credentials and templates again; no ID: every worker.
 
     A value you no longer have in your environment is kept, never emptied.
+
+    \b
+    claude-workers refresh 01
     """
     fleet = call.fleet
     chosen = workers or tuple(row.worker for row in fleet.status())
@@ -45,11 +49,15 @@ def refresh(call: Call, workers: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("worker", metavar="ID")
+@click.argument("worker", metavar="ID", type=WORKER)
 @click.option("--discard", is_flag=True, help="Give up work that cannot be rescued.")
 @click.pass_obj
 def reset(call: Call, worker: str, *, discard: bool) -> None:
-    """Free a worker whose task will not go on; its work is kept first."""
+    """Free a worker whose task will not go on; its work is kept first.
+
+    \b
+    claude-workers reset 01
+    """
     receipt = call.fleet.reset(worker, discard=discard)
     if call.json:
         print_json({"worker": worker, "receipt": receipt.to_json() if receipt else None})
@@ -60,11 +68,15 @@ def reset(call: Call, worker: str, *, discard: bool) -> None:
 
 
 @click.command()
-@click.argument("worker", metavar="ID")
+@click.argument("worker", metavar="ID", type=WORKER)
 @click.option("--discard", is_flag=True, help="Give up work that is kept nowhere else.")
 @click.pass_obj
 def remove(call: Call, worker: str, *, discard: bool) -> None:
-    """Delete a worker's home; refused while it holds work that is kept nowhere else."""
+    """Delete a worker's home; refused while it holds work that is kept nowhere else.
+
+    \b
+    claude-workers remove 01
+    """
     call.fleet.remove(worker, discard=discard)
     if call.json:
         print_json({"worker": worker, "removed": True})

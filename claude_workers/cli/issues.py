@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from claude_workers.cli.common import Call, print_json
-from claude_workers.cli.params import Duration, issue_of
+from claude_workers.cli.params import REPO, Duration, issue_of
 from claude_workers.errors import BadInput
 
 
 @click.command()
-@click.argument("repo", metavar="REPO")
+@click.argument("repo", metavar="REPO", type=REPO)
 @click.argument("issues", nargs=-1, metavar="[ISSUE...]")
 @click.option("--label", metavar="LABEL", help="The open issues with this label, oldest first.")
 @click.option("--model", metavar="MODEL", help="The agents' model.")
@@ -52,7 +52,7 @@ def assign(ctx: click.Context, /, repo: str, issues: tuple[str, ...], label: str
 
 
 @click.command()
-@click.argument("repo", metavar="REPO")
+@click.argument("repo", metavar="REPO", type=REPO)
 @click.argument("issue", metavar="ISSUE")
 @click.option("--force", is_flag=True, help="Also when another machine's worker holds it.")
 @click.pass_obj

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from claude_workers.cli.common import MARKS, Call, print_json
+from claude_workers.cli.params import WORKER
 
 if TYPE_CHECKING:
     from claude_workers.model import LogEvent
 
 
 @click.command()
-@click.argument("worker", metavar="ID")
+@click.argument("worker", metavar="ID", type=WORKER)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the task ends.")
 @click.option(
     "-n", "--lines", type=click.IntRange(min=0), default=50, show_default=True, help="How many to begin with."

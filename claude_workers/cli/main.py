@@ -18,6 +18,8 @@ from claude_workers.errors import WorkersError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from click.shell_completion import CompletionItem
+
 VERBS = {
     "init": ("homes", "Make workers: an isolated home each."),
     "dispatch": ("dispatch", "Give a worker an issue or a prompt and return."),
@@ -48,6 +50,7 @@ VERBS = {
     "doctor": ("doctor", "Check this machine; --prove tries to break out."),
     "config": ("config", "Show every setting and where it comes from."),
     "path": ("config", "Show where things are kept."),
+    "completion": ("completion", "Print the completion for bash, zsh or fish."),
     "demo": ("demo", "See a whole task's life in a throw-away root."),
 }
 
@@ -66,6 +69,13 @@ class Verbs(click.Group):
         module = importlib.import_module(f"claude_workers.cli.{VERBS[name][0]}")
         command: click.Command = getattr(module, name)
         return with_globals(command)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete verbs without importing them, and what else there is."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  start-up cost
+
+        verbs = [CompletionItem(name, help=said) for name, (_, said) in VERBS.items() if name.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""

@@ -5,9 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from claude_workers import access, clock, names
+from claude_workers import access, clock, names, paths
+from claude_workers.cli.common import Call
 from claude_workers.errors import BadInput
+
+
+class Worker(click.ParamType):  # type: ignore[type-arg]
+    """A worker's id, completed from the homes that there are."""
+
+    name = "id"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the workers whose ids begin so."""
+        del param
+        from claude_workers.home.home import every  # noqa: PLC0415  start-up cost
+
+        known = [home.worker for home in every(_layout(ctx))]
+        return [CompletionItem(one) for one in known if one.startswith(incomplete)]
+
+
+class Repo(click.ParamType):  # type: ignore[type-arg]
+    """A repository, completed from those that tasks of this machine were in, and from folders."""
+
+    name = "repository"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the known repositories that begin so; folders for a path."""
+        del param
+        from claude_workers.pool.history import repositories  # noqa: PLC0415  start-up cost
+
+        known = [one for one in repositories(_layout(ctx)) if one.startswith(incomplete)]
+        # Not both: a folder to be completed makes bash forget what it was given before.
+        return [*map(CompletionItem, known)] or [CompletionItem(incomplete, type="dir")]
+
+
+def _layout(ctx: click.Context) -> paths.Layout:
+    """Return the root that the line so far names."""
+    return paths.layout(ctx.params.get("root") or ctx.ensure_object(Call).root)
+
+
+WORKER, REPO = Worker(), Repo()
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]

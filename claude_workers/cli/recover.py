@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from claude_workers.cli.common import Call, print_json
-from claude_workers.cli.params import Duration
+from claude_workers.cli.params import WORKER, Duration
 
 _COLOURS = {"resumed": "busy", "woken": "busy", "waits": "waiting", "released": "idle", "cleared": "idle"}
 
 
 @click.command()
-@click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.argument("workers", nargs=-1, metavar="[ID...]", type=WORKER)
 @click.option("--watch", is_flag=True, help="Keep doing it, as a service does.")
 @click.option("--interval", type=Duration(), default="15s", show_default=True, help="With --watch: between two looks.")
 @click.pass_context
@@ -21,6 +21,10 @@ def recover(ctx: click.Context, workers: tuple[str, ...], *, watch: bool, interv
     Crashed tasks are resumed in the same session and branch, within their attempts; waiting ones whose
     time has come are woken; claims of workers that are not at them are released; what dead runs left
     is cleared away. Done twice, the second time does nothing. Exit 1 when something needs a person.
+
+    \b
+    claude-workers recover
+    claude-workers recover --watch --interval 30s
     """
     call: Call = ctx.obj
     if watch and workers:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import click
 
 from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.cli.params import WORKER
 
 
 @click.group()
 def rescue() -> None:
-    """Look at the work that is kept of every task, and put it into a folder again."""
+    """Look at the work that is kept of every task, and put it into a folder again.
+
+    \b
+    claude-workers rescue list
+    claude-workers rescue restore 01 --to ./back
+    """
 
 
 @rescue.command("list")
-@click.argument("worker", required=False, metavar="[ID]")
+@click.argument("worker", required=False, metavar="[ID]", type=WORKER)
 @click.pass_obj
 def list_(call: Call, worker: str | None) -> None:
-    """List what is kept, of every task or of one worker's; the latest last."""
+    """List what is kept, of every task or of one worker's; the latest last.
+
+    \b
+    claude-workers rescue list 01
+    """
     found = call.fleet.rescues(worker)
     if call.json:
         print_json({"rescues": [one.to_json() for one in found]})
@@ -37,7 +47,11 @@ def list_(call: Call, worker: str | None) -> None:
 @click.argument("task", metavar="TASK|ID")
 @click.pass_obj
 def show(call: Call, task: str) -> None:
-    """Show what is kept of a task (its id or the beginning), or of a worker's latest."""
+    """Show what is kept of a task (its id or the beginning), or of a worker's latest.
+
+    \b
+    claude-workers rescue show 3f2a
+    """
     found = call.fleet.rescue(task)
     if call.json:
         print_json(found.to_json())
@@ -61,7 +75,11 @@ def show(call: Call, task: str) -> None:
 @click.option("--to", "target", metavar="DIR", help="The folder to make; unset: REPOSITORY-TASK here.")
 @click.pass_obj
 def restore(call: Call, task: str, target: str | None) -> None:
-    """Put kept work into a new folder: a git repository with the branch, and what was not committed."""
+    """Put kept work into a new folder: a git repository with the branch, and what was not committed.
+
+    \b
+    claude-workers rescue restore 3f2a --to ./back
+    """
     place = call.fleet.restore(task, target)
     if call.json:
         print_json({"folder": str(place)})

@@ -11,7 +11,11 @@ from claude_workers.cli.common import Call
 
 @click.group()
 def service() -> None:
-    """Keep recovering as a service of this machine."""
+    """Keep recovering as a service of this machine.
+
+    \b
+    claude-workers service print
+    """
 
 
 @service.command("print")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claude_workers.cli.common import MARKS, Call, money, print_json
+from claude_workers.cli.params import WORKER
 from claude_workers.clock import ago, spoken
 from claude_workers.text import plain
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("wanted", metavar="ID|TASK")
+@click.argument("wanted", metavar="ID|TASK", type=WORKER)
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=15, show_default=True, help="How much of its log.")
 @click.pass_obj
 def show(call: Call, wanted: str, *, lines: int) -> None:

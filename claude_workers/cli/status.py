@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from claude_workers.cli.common import Call, money, print_json, table, width
+from claude_workers.cli.params import WORKER
 from claude_workers.clock import spoken
 from claude_workers.model.record import cut
 
@@ -18,7 +19,7 @@ _HEAD = ["WORKER", "STATE", "TASK", "TIME", "TODO", "COST", "TOKENS", "ISOLATION
 
 
 @click.command()
-@click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.argument("workers", nargs=-1, metavar="[ID...]", type=WORKER)
 @click.option("--brief", is_flag=True, help="With --json: what matters, in few words.")
 @click.option("--no-forge", is_flag=True, help="Ask no forge for issues that were left behind.")
 @click.pass_obj

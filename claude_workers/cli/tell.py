@@ -6,10 +6,11 @@ import click
 
 from claude_workers.cli import stdin
 from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.params import WORKER
 
 
 @click.command()
-@click.argument("worker", metavar="ID")
+@click.argument("worker", metavar="ID", type=WORKER)
 @click.argument("text", metavar="TEXT")
 @click.option("--interrupt", is_flag=True, help="Stop what the agent is doing first.")
 @click.pass_obj

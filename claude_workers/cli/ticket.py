@@ -58,7 +58,11 @@ def _repo(call: Call, text: str) -> str:
 @click.option("--created-by", metavar="NAME", help="Who asks.  [default: you]")
 @click.pass_obj
 def create(call: Call, title: str, description: str, repo: str, created_by: str | None) -> None:
-    """File a ticket; prints only its id."""
+    """File a ticket; prints only its id.
+
+    \b
+    claude-workers ticket create "Add a subtract function" --repo ./calc
+    """
     number = _tickets(call).create(_repo(call, repo), title, description, created_by or getpass.getuser())
     if call.json:
         print_json({"id": number})
@@ -71,7 +75,11 @@ def create(call: Call, title: str, description: str, repo: str, created_by: str 
 @click.option("--all", "closed", is_flag=True, help="Closed ones too.")
 @click.pass_obj
 def list_(call: Call, repo: str | None, *, closed: bool) -> None:
-    """List the tickets."""
+    """List the tickets.
+
+    \b
+    claude-workers ticket list --all
+    """
     found = _tickets(call).list(_repo(call, repo) if repo else None, closed=closed)
     claims = _tickets(call).claims()
     if call.json:
@@ -91,7 +99,11 @@ def list_(call: Call, repo: str | None, *, closed: bool) -> None:
 @click.argument("number", type=click.IntRange(min=1), metavar="ID")
 @click.pass_obj
 def show(call: Call, number: int) -> None:
-    """Show a ticket with its conversation."""
+    """Show a ticket with its conversation.
+
+    \b
+    claude-workers ticket show 1
+    """
     found = _tickets(call).read(number)
     if call.json:
         print_json(found.to_json())
@@ -114,7 +126,11 @@ def _page(issue: Issue) -> list[str]:
 @click.option("--author", metavar="NAME", help="Who says it.  [default: you]")
 @click.pass_obj
 def comment(call: Call, number: int, text: str, author: str | None) -> None:
-    """Comment on a ticket."""
+    """Comment on a ticket.
+
+    \b
+    claude-workers ticket comment 1 "Negative numbers, too"
+    """
     _tickets(call).comment(number, text, author or getpass.getuser())
     _done(call, f"commented on {number}")
 
@@ -125,7 +141,11 @@ def comment(call: Call, number: int, text: str, author: str | None) -> None:
 @click.option("--remove", is_flag=True, help="Take the labels off.")
 @click.pass_obj
 def label(call: Call, number: int, names: tuple[str, ...], *, remove: bool) -> None:
-    """Put labels on a ticket, or take them off."""
+    """Put labels on a ticket, or take them off.
+
+    \b
+    claude-workers ticket label 1 ready
+    """
     _tickets(call).label(number, add=() if remove else names, remove=names if remove else ())
     _done(call, f"labelled {number}")
 
@@ -134,7 +154,11 @@ def label(call: Call, number: int, names: tuple[str, ...], *, remove: bool) -> N
 @click.argument("number", type=click.IntRange(min=1), metavar="ID")
 @click.pass_obj
 def close(call: Call, number: int) -> None:
-    """Close a ticket as done."""
+    """Close a ticket as done.
+
+    \b
+    claude-workers ticket close 1
+    """
     _tickets(call).close(number)
     _done(call, f"closed {number}")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.params import WORKER
 
 _ICONS = {"completed": "✓", "in_progress": "→", "pending": "○"}
 
 
 @click.command()
-@click.argument("worker", required=False, metavar="[ID]")
+@click.argument("worker", required=False, metavar="[ID]", type=WORKER)
 @click.pass_obj
 def todos(call: Call, worker: str | None) -> None:
     """Show the task list that an agent keeps of its own; no ID: of every worker that has a task.

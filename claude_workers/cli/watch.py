@@ -9,7 +9,7 @@ import time
 import click
 
 from claude_workers.cli.common import Call, print_json, width
-from claude_workers.cli.params import Duration
+from claude_workers.cli.params import WORKER, Duration
 from claude_workers.clock import spoken
 from claude_workers.model import Receipt
 
@@ -17,7 +17,7 @@ _REDRAW = 1.0
 
 
 @click.command()
-@click.argument("workers", nargs=-1, metavar="[ID...]")
+@click.argument("workers", nargs=-1, metavar="[ID...]", type=WORKER)
 @click.option("--any", "first", is_flag=True, help="Return when the first one ends.")
 @click.option("--timeout", type=Duration(), metavar="TIME", help="Give up after this time with exit 7.")
 @click.option("--brief", is_flag=True, help="With --json: what matters, in few words.")

@@ -61,6 +61,17 @@ def history(layout: Layout, workers: Sequence[str] = (), since: float | None = N
     return sorted(found, key=lambda one: one.at)
 
 
+def repositories(layout: Layout) -> list[str]:
+    """Return the repositories that tasks of this root are or were in, as a person would name them."""
+    found = set()
+    for home in every(layout):
+        current = tasks.state(home).task
+        for task in (current, *map(archive.task, archive.every(home))):
+            if task and isinstance(task.repo.get("url"), str):
+                found.add(str(task.repo.get("path") or task.repository.name))
+    return sorted(found)
+
+
 def _ended(home: Home) -> Iterator[Chapter]:
     for data in archive.every(home):
         task, receipt = archive.task(data), data.get("receipt")
