@@ -50,6 +50,7 @@ VERBS = {
     "doctor": ("doctor", "Check this machine; --prove tries to break out."),
     "config": ("config", "Show every setting and where it comes from."),
     "path": ("config", "Show where things are kept."),
+    "skill": ("skill", "Teach your own Claude Code to drive workers."),
     "completion": ("completion", "Print the completion for bash, zsh or fish."),
     "demo": ("demo", "See a whole task's life in a throw-away root."),
 }

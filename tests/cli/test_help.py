@@ -89,7 +89,7 @@ def test_bash_completes_verbs_ids_and_repositories(cli: Cli, program: Path, stag
     assert completed(cli, program, "claude-workers rec") == ["recover"]
     assert completed(cli, program, "claude-workers logs |") == ["01", "vps-7"]
     assert completed(cli, program, "claude-workers dispatch v") == ["vps-7"]
-    assert completed(cli, program, f"claude-workers dispatch 01 {str(stage.calc)[:-2]}") == []
+    assert completed(cli, program, f"claude-workers dispatch 01 {str(stage.calc)[:-2]}") == [str(stage.calc)]
     assert str(stage.calc) in completed(cli, program, "claude-workers dispatch 01 |")
     assert completed(cli, program, f"claude-workers logs --root {cli.folder}/nowhere |") == []
     assert "--follow" in completed(cli, program, "claude-workers logs --")
