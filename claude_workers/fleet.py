@@ -92,6 +92,30 @@ class Fleet(Looking):
 
         return tell(self.layout, self._local(worker), text, interrupt=interrupt)
 
+    def enter(self, worker: str, program: Sequence[str] = ()) -> int:
+        """Open a shell, or a program, in a home that nobody works in; return its exit status. Needs a terminal."""
+        from claude_workers.pool import console
+
+        return console.enter(self.layout, self._local(worker), program)
+
+    def attach(self, worker: str, *, take_over: bool = False) -> int:
+        """Open the session of a worker's task at this terminal; return the exit status."""
+        from claude_workers.pool import console
+
+        return console.attach(self.layout, self._local(worker), take_over=take_over)
+
+    def keep_login(self, worker: str, kind: str, value: str) -> None:
+        """Keep a "key" or "token" as a home's own, once the API has taken it."""
+        from claude_workers.pool import console
+
+        console.keep_login(self.layout, self._local(worker), kind, value)
+
+    def log_in(self, worker: str) -> str:
+        """Let a person log a home in with Claude's own dialogue; return what pays then. Needs a terminal."""
+        from claude_workers.pool import console
+
+        return console.log_in(self.layout, self._local(worker))
+
     def stop(self, worker: str) -> Task:
         """Stop a worker's task; its whole tree has ended when this returns."""
         from claude_workers.pool import control

@@ -90,6 +90,14 @@ def argv(program: Path, task: Task, settings: Settings, *, pinned: Path, resume:
     return words
 
 
+def console_argv(program: Path, settings: Settings, *, pinned: Path, session: str | None) -> list[str]:
+    """Return the command line for a person at a terminal, in a session that was there before, if any."""
+    words = [str(program), "--settings", str(pinned), "--strict-mcp-config"]
+    if not settings.trust_project_settings:
+        words += ["--setting-sources", "user"]
+    return [*words, "--resume", session] if session else words
+
+
 def environment(home: Home, task: Task, carried: dict[str, str], tools: dict[str, str]) -> dict[str, str]:
     """Return the agent's whole environment: an allow-list of ours, its credential, nothing else."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}

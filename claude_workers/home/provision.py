@@ -97,7 +97,18 @@ def refresh(home: Home) -> list[str]:
     Returns what changed, by file or variable name.
     """
     before = credentials.read_env(home.env_file)
-    environment = {**before, **credentials.from_operator()}
+    theirs = credentials.from_operator()
+    if credentials.OWN in before:
+        theirs = {name: value for name, value in theirs.items() if name == credentials.BASE_URL}
+    return _render(home, {**before, **theirs})
+
+
+def own_credentials(home: Home, environment: dict[str, str]) -> None:
+    """Give a home an environment with a credential of its own."""
+    _render(home, environment)
+
+
+def _render(home: Home, environment: dict[str, str]) -> list[str]:
     content = rendered(home.worker, environment)
     changed = [name for name, text in content.items() if _current(home, name) != text]
     for folder in _FOLDERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -32,7 +33,8 @@ def ends(run: Run) -> reach.Ends:
 
 def mirrors(run: Run) -> tuple[Path, ...]:
     """Return our mirrors that the task's clone borrows objects from: its own, and its submodules'."""
-    return (run.mirror, *dict.fromkeys(mirror for _, mirror in run.submodules))
+    wanted = (run.mirror, *dict.fromkeys(mirror for _, mirror in run.submodules))
+    return tuple(one for one in wanted if one.is_dir())
 
 
 def tools(home: Home, *programs: Path) -> list[Path]:
@@ -116,6 +118,18 @@ def agent_enclosure(run: Run, *, pays: str | None = None) -> Enclosure:
         rules=reach.rules(run.settings, ends(run)),
         hidden=_private(run),
     )
+
+
+def console_enclosure(run: Run, cwd: Path) -> Enclosure:
+    """Return what a person sees who comes into the home: what the agent does, on a terminal."""
+    enclosure = agent_enclosure(run, pays=run.pays or None)
+    kept = {name: os.environ[name] for name in ("TERM", "COLORTERM", "LANG") if name in os.environ}
+    # Claude Code asks whether a key may be used, once for each, and knows those it may by their ends (2.1.197).
+    key = run.secrets.get(credentials.API_KEY, "")
+    known = {**json.loads(enclosure.rendered[run.home.path / ".claude.json"]),
+             "customApiKeyResponses": {"approved": [key[-20:]] if key else [], "rejected": []}}  # fmt: skip
+    rendered = {**enclosure.rendered, run.home.path / ".claude.json": json.dumps(known)}
+    return dataclasses.replace(enclosure, cwd=cwd, env={**enclosure.env, **kept}, rendered=rendered)
 
 
 def gate_enclosure(run: Run, folder: Path, bundle: Path) -> Enclosure:
