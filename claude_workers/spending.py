@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from claude_workers.paths import Layout
 
+# How every budget's name begins, and with it the reason of a task that waits for one.
+PREFIX = "budget_"
 SPANS = ("day", "week", "month")
 _DEFAULT = "default"
 _MOST = 1e15
@@ -52,7 +54,7 @@ class Budget(Record):
     @property
     def key(self) -> str:
         """The setting that says so."""
-        return f"budget_{self.unit}_{self.span}"
+        return f"{PREFIX}{self.unit}_{self.span}"
 
     @property
     def shown(self) -> str:

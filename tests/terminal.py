@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -55,11 +55,15 @@ class Person:
 
     def until(self, text: str) -> None:
         """Wait until something is shown, spaces and all that moves the cursor aside."""
-        deadline = time.monotonic() + _PATIENCE
         wanted = "".join(text.split())
-        while wanted not in "".join(self.seen.split()):
-            assert time.monotonic() < deadline, f"{text!r} was never shown:\n{self.seen}"
-            assert self._popen.poll() is None or self._left(), f"ended without {text!r}:\n{self.seen}"
+        self.wait(lambda: wanted in "".join(self.seen.split()), repr(text))
+
+    def wait(self, met: Callable[[], bool], what: str) -> None:
+        """Wait until what is shown meets a condition."""
+        deadline = time.monotonic() + _PATIENCE
+        while not met():
+            assert time.monotonic() < deadline, f"{what} was never shown:\n{self.seen}"
+            assert self._popen.poll() is None or self._left(), f"ended without {what}:\n{self.seen}"
             self._read()
 
     def _left(self) -> bool:

@@ -63,5 +63,7 @@ def restart(call: Call, worker: str) -> None:
     task = call.fleet.restart(worker)
     if call.json:
         print_json({"task": task.to_json()})
+    elif task.state == "waiting":
+        click.echo(f"worker {worker} waits: {task.wait_for}: {task.reason}")
     else:
         click.echo(f"restarted worker {worker}, attempt {task.attempt}, task {task.task_id}")

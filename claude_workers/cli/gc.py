@@ -35,11 +35,11 @@ def gc(ctx: click.Context, *, yes: bool, keep: float | None) -> None:
         total = sum(one.bytes for one in found if not one.kept)
         print_json({"schema": 1, "garbage": [one.to_json() for one in found], "bytes": total, "deleted": yes})
     else:
-        _print(found, deleted=yes)
+        _print(found, deleted=yes, keep=keep)
     ctx.exit(1 if yes and any(one.kept for one in found) else 0)
 
 
-def _print(found: list[Garbage], *, deleted: bool) -> None:
+def _print(found: list[Garbage], *, deleted: bool, keep: float | None) -> None:
     going, left = [one for one in found if not one.kept], [one for one in found if one.kept]
     for title, listed in (("deleted" if deleted else "would be deleted", going), ("not deleted", left)):
         if listed:
@@ -49,9 +49,8 @@ def _print(found: list[Garbage], *, deleted: bool) -> None:
             for line in table(rows, _WIDE):
                 click.echo(f"  {line}")
     total = sum(one.bytes for one in going)
+    again = f"; claude-workers gc --yes{'' if keep is None else f' --keep {keep:.0f}s'} deletes it" if going else ""
     if deleted:
         click.echo(f"deleted: {len(going)}, {total} bytes")
     else:
-        click.echo(
-            f"to delete: {len(going)}, {total} bytes" + ("; claude-workers gc --yes deletes it" if going else "")
-        )
+        click.echo(f"to delete: {len(going)}, {total} bytes{again}")

@@ -33,7 +33,9 @@ def history(call: Call, workers: tuple[str, ...], *, since: float | None, needs:
     rows = [["ENDED", "WORKER", "TASK", "ID", "OUTCOME", "COST", "TIME", "TRIES", "CHANGE, OR WHAT IT NEEDS"]]
     rows += [_cells(one) for one in found]
     coloured = [rows[0][4], *[call.style(one.outcome, one.outcome) for one in found]]
-    for line in table(rows, width(), styles={4: coloured}) if found else ["nothing ended yet"]:
+    for line in (
+        table(rows, width(), styles={4: coloured}) if found else ["nothing needs you" if needs else "nothing ended yet"]
+    ):
         click.echo(line)
 
 

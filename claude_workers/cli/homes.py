@@ -74,6 +74,8 @@ def reset(call: Call, worker: str, *, discard: bool) -> None:
 def remove(call: Call, worker: str, *, discard: bool) -> None:
     """Delete a worker's home; refused while it holds work that is kept nowhere else.
 
+    The records of its tasks, and its part of `history`, go with it; rescued work stays.
+
     \b
     claude-workers remove 01
     """

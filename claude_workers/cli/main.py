@@ -116,7 +116,7 @@ def main() -> None:
         status = 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "claude-workers"
-        status = _told("usage", error.format_message(), f"see {path} --help", 2)
+        status = _told("usage", error.format_message().rstrip("."), f"see {path} --help", 2)
     except click.ClickException as error:
         status = _told("failed", error.format_message(), "", error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -16,11 +16,14 @@ def pause(call: Call, reason: str) -> None:
     \b
     claude-workers pause "the registry is down"
     """
+    before = call.fleet.paused
     made = call.fleet.pause(reason)
     if call.json:
         print_json({"paused": made.to_json()})
     else:
-        click.echo(f"paused since {made.at}: what runs goes on; claude-workers resume ends it")
+        why = f" ({made.reason})" if made.reason else ""
+        already = "paused already since" if before else "paused since"
+        click.echo(f"{already} {made.at}{why}: what runs goes on; claude-workers resume ends it")
 
 
 @click.command()

@@ -27,15 +27,20 @@ def recover(ctx: click.Context, workers: tuple[str, ...], *, watch: bool, interv
     claude-workers recover --watch --interval 30s
     """
     call: Call = ctx.obj
+    if watch and interval < 1:
+        raise click.UsageError("--interval is at least a second")
     if watch and workers:
         raise click.UsageError("--watch looks after all workers: name none")
-    failed = False
+    failed, did = False, 0
     for one in call.fleet.recovering(interval) if watch else call.fleet.recover(workers):
+        did += 1
         failed = failed or one.did in {"failed", "given-up"}
         if call.json:
             print_json(one.to_json())
         else:
             click.echo(_line(call, one.worker, one.did, one.said), err=one.did == "failed")
+    if not did and not call.json:
+        click.echo("nothing to recover")
     ctx.exit(1 if failed else 0)
 
 

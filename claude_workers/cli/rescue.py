@@ -6,6 +6,7 @@ import click
 
 from claude_workers.cli.common import Call, print_json, table, width
 from claude_workers.cli.params import WORKER
+from claude_workers.workspace.rescues import BEFORE
 
 
 @click.group()
@@ -36,7 +37,7 @@ def list_(call: Call, worker: str | None) -> None:
         return
     rows = [["TASK", "WORKER", "REPOSITORY", "KEPT", "COMMITS", "UNCOMMITTED", "BRANCH"]]
     rows += [
-        [one.task_id[:8], one.worker, one.repo, one.at[:19], str(one.commits), str(one.changed), one.branch]
+        [short_id(one.task_id), one.worker, one.repo, one.at[:19], str(one.commits), str(one.changed), one.branch]
         for one in found
     ]
     for line in table(rows, width()):
@@ -61,13 +62,14 @@ def show(call: Call, task: str) -> None:
     for title, lines in (
         ("commits that upstream does not have", found.commits),
         ("not committed", found.changes),
-        ("too large, left in the clone alone", one.left_out),
+        ("too large, unreadable or a repository of its own, so left in the clone alone", one.left_out),
+        ("further branches", found.branches),
     ):
         if lines:
             click.echo(f"{title}:")
             for line in lines:
                 click.echo(f"  {line}")
-    click.echo(f"claude-workers rescue restore {one.task_id[:8]} --to DIR")
+    click.echo(f"claude-workers rescue restore {short_id(one.task_id)} --to DIR")
 
 
 @rescue.command()
@@ -85,3 +87,8 @@ def restore(call: Call, task: str, target: str | None) -> None:
         print_json({"folder": str(place)})
     else:
         click.echo(f"restored into {place}")
+
+
+def short_id(task_id: str) -> str:
+    """Return the beginning of a task's id, by which it can be named."""
+    return task_id[: 8 + len(BEFORE)] if task_id.startswith(BEFORE) else task_id[:8]

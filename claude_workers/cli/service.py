@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from claude_workers.cli.common import Call
+from claude_workers.cli.common import Call, print_json
 
 
 @click.group()
@@ -32,4 +32,7 @@ def print_(call: Call, kind: str | None) -> None:
 
     chosen = kind or ("launchd" if sys.platform == "darwin" else "systemd")
     made = printing.launchd(call.layout) if chosen == "launchd" else printing.systemd(call.layout)
-    click.echo(made, nl=False)
+    if call.json:
+        print_json({"kind": chosen, "text": made})
+    else:
+        click.echo(made, nl=False)

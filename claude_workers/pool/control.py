@@ -10,8 +10,8 @@ from claude_workers.errors import NotFound, WorkerBusy, WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import every, find
 from claude_workers.lock import locked
-from claude_workers.pool import leave, preflight
-from claude_workers.pool.dispatch import LOCK_WAIT, describe
+from claude_workers.pool import floors, leave, preflight
+from claude_workers.pool.dispatch import LOCK_WAIT, describe, wait
 from claude_workers.pool.recover import resume
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def _stopped(layout: Layout, worker: str) -> Task | WorkersError:
 def restart(layout: Layout, worker: str) -> Task:
     """Continue a stopped, crashed or waiting task: same session, same branch, one attempt more.
 
-    One that waits for a limit asks again at once, and so may all who pay with the same credential.
+    One that waits for a limit asks again at once, and so may all who pay with the same credential. Below a
+    floor, or where a budget is used up, it waits.
     """
     preflight.check_outside_sandbox()
     home = find(layout, worker)
@@ -65,4 +66,9 @@ def restart(layout: Layout, worker: str) -> Task:
         if state.task.wait_for == "limit":
             pays = str(state.task.options.get("pays") or "")
             limits.lift(layout, worker, credentials.read_env(home.env_file), pays)
-        return resume(home, state.task, config.load(state.task.repository.name))
+        settings = config.load(state.task.repository.name)
+        short = floors.wait(home, settings, state.task.repository, str(state.task.options.get("pays") or ""))
+        if short:
+            leave.end_leftovers(home, state.task)
+            return wait(home, state.task, short, spent=int(state.name != "waiting"))
+        return resume(home, state.task, settings)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from claude_workers import clock
+from claude_workers import clock, config
 from claude_workers.home import archive, tasks
 from claude_workers.home.home import every, find
 from claude_workers.model import Record
-from claude_workers.runner.rescue import UNSAVED
+from claude_workers.runner.rescue import ASIDE, UNSAVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +82,7 @@ def _ended(home: Home) -> Iterator[Chapter]:
 def _chapter(home: Home, receipt: dict[str, Any], pays: str) -> Chapter:
     issue, notes = receipt.get("issue"), receipt.get("notes") or []
     outcome = str(receipt.get("outcome") or "")
-    lost = any(str(note).startswith(UNSAVED) for note in notes)
+    lost = any(str(note).startswith((UNSAVED, ASIDE)) for note in notes)
     return Chapter(
         at=str(receipt.get("finished_at") or ""),
         worker=home.worker,
@@ -96,7 +96,7 @@ def _chapter(home: Home, receipt: dict[str, Any], pays: str) -> Chapter:
         attempts=int(_number(receipt.get("attempts"))),
         duration_s=_number(receipt.get("duration_s")),
         reason=str(receipt.get("reason") or ""),
-        needs="its work could not be rescued: look at its clone" if lost else _NEEDS.get(outcome, ""),
+        needs="work could not be rescued: show tells where it is" if lost else _NEEDS.get(outcome, ""),
     )
 
 
@@ -108,8 +108,9 @@ def _halted(home: Home) -> Iterator[Chapter]:
     """Yield the current task where only a person, or a person's `recover`, brings it further."""
     state = tasks.state(home)
     task = state.task
+    again = task is None or task.attempt < config.load(task.repository.name).max_attempts
     needs = {
-        "crashed": f"claude-workers recover, or restart {home.worker}",
+        "crashed": "claude-workers recover" if again else f"claude-workers restart {home.worker}, or reset it",
         "stopped": f"claude-workers restart {home.worker}, or reset it",
         "unknown": f"claude-workers why {home.worker}",
         "waiting": _WAITING.get((task.wait_for if task else "") or "", ""),

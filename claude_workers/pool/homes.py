@@ -136,6 +136,8 @@ def _unkept(home: Home, clone: Path) -> str:
     """Return why a clone's work is not kept; "" when it is."""
     made_for = files.read_inside(home.path, MADE_FOR)
     task = archive.find(home, made_for) if made_for else None
+    if ".kept-" in clone.name:
+        return "it was moved aside because it could not be rescued"
     if task is None or clone != home.clone(task.repository):
         return "no ended task is known that it was made for"
     files.make_private(home.run(task.task_id))

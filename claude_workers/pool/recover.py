@@ -6,7 +6,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
-from claude_workers import clock, config
+from claude_workers import clock, config, spending
 from claude_workers.errors import Busy, WorkersError
 from claude_workers.home import events, tasks
 from claude_workers.home.home import every, find
@@ -91,9 +91,10 @@ def _go_on(home: Home, state: State, task: Task, *, automatic: bool) -> Iterator
         said = f"{state.reason}; its {task.attempt} attempts are used up: restart {home.worker}, or reset it"
         yield Recovered(home.worker, "given-up", said, task.task_id)
         return
-    if not _due(state, task, settings, automatic=automatic):
-        return
     short = floors.wait(home, settings, task.repository, str(task.options.get("pays") or ""))
+    raised = task.wait_for == "limit" and task.reason.startswith(spending.PREFIX) and short is None
+    if not raised and not _due(state, task, settings, automatic=automatic):
+        return
     if short:
         if state.name == "crashed":
             leave.end_leftovers(home, task)

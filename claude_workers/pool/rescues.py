@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Shown(Record):
-    """A rescue looked at closely: its commits beyond upstream, newest first, and what was not committed."""
+    """A rescue looked at closely: commits beyond upstream, newest first, uncommitted changes, further branches."""
 
     rescue: Rescue
     commits: list[str]
     changes: list[str]
+    branches: list[str]
 
 
 def every_rescue(layout: Layout, worker: str | None = None) -> list[Rescue]:
@@ -45,7 +46,8 @@ def show(layout: Layout, wanted: str) -> Shown:
     """Return one rescue closely: of a task's id or its beginning, or the latest of a worker."""
     rescue, store = _find(layout, wanted)
     carried = read_back(store, rescue.state)
-    return Shown(rescue, rescues.commits(store, rescues.mirror_of(store), carried.tip), rescues.changes(store, carried))
+    commits = rescues.commits(store, rescues.mirror_of(store), carried.tip)
+    return Shown(rescue, commits, rescues.changes(store, carried), rescues.branches(store, rescue))
 
 
 def restore(layout: Layout, wanted: str, target: str | None = None) -> Path:
@@ -73,6 +75,8 @@ def _place(written: str) -> Path:
 
 
 def _find(layout: Layout, wanted: str) -> tuple[Rescue, Path]:
+    if not wanted:
+        raise BadInput("say which task", "name a worker, or the beginning of a task's id")
     kept = [(one, store) for store in rescues.stores(layout) for one in rescues.every(store)]
     of_worker = [found for found in kept if found[0].worker == wanted]
     known = of_worker or [found for found in kept if found[0].task_id.startswith(wanted)]

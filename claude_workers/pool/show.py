@@ -60,6 +60,8 @@ def show(layout: Layout, wanted: str, last: int = 15) -> Shown:
 
 
 def _find(layout: Layout, wanted: str) -> tuple[Home, Task]:
+    if not wanted:
+        raise BadInput("say which task", "name a worker, or the beginning of a task's id")
     homes = {home.worker: home for home in every(layout)}
     if wanted in homes:
         home = homes[wanted]

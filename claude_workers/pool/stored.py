@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from claude_workers.pool.garbage import Ground
 
 # How a rescue is named that a task made of what stood where its own clone was to be.
-_BEFORE = "before-"
 # The claims on GitHub's issues stand beside the mirrors, and are no mirror.
 _CLAIMS = "claims.git"
 _STORE = ".made.git"
@@ -64,7 +63,7 @@ def _drop(ground: Ground, store: Path, rescue: Rescue) -> None:
 
 def _over_since(ground: Ground, rescue: Rescue) -> str:
     """Return how long ago a rescue's task ended; "" when not longer than `keep`, or its clone rests on it yet."""
-    home, task_id = ground.homes.get(rescue.worker), rescue.task_id.removeprefix(_BEFORE)
+    home, task_id = ground.homes.get(rescue.worker), rescue.task_id.removeprefix(rescues.BEFORE)
     if home is None:
         return ground.long_ago(rescue.at)  # its archive went with its home, and so it cannot go on
     known = ground.ended[home.worker].get(task_id)

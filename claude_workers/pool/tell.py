@@ -31,15 +31,15 @@ def tell(layout: Layout, worker: str, text: str, *, interrupt: bool = False) -> 
         if state.name == "unknown":
             raise WorkersError(f"worker {worker} is unknown: {state.reason}", f"claude-workers why {worker}")
         raise NotFound(f"worker {worker} has no task", f"claude-workers dispatch {worker} REPO ISSUE")
-    return inbox.put(home, state.task.task_id, text, interrupt=interrupt), _when(state)
+    return inbox.put(home, state.task.task_id, text, interrupt=interrupt), _when(state, interrupt=interrupt)
 
 
-def _when(state: State) -> str:
+def _when(state: State, *, interrupt: bool) -> str:
     task = state.task
     if task is None or state.name != "busy":
         return f"it is {state.name}: told once it goes on"
     if task.phase == "working":
-        return "told now, between two of its steps"
+        return "its agent is interrupted, and told then" if interrupt else "its agent is told between two of its steps"
     return (
         f"it is {task.phase}: told before anything is published"
         if task.phase != "publishing"

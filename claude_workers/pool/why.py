@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from claude_workers import clock, config, transcript
 from claude_workers.errors import WorkersError
 from claude_workers.forge.choose import forge_of
-from claude_workers.home import archive, events, tasks
+from claude_workers.home import archive, events, inbox, tasks
 from claude_workers.home.home import find
 from claude_workers.lock import is_free
 from claude_workers.model import Event, Evidence, Record
@@ -108,6 +108,10 @@ def _work(home: Home, task: Task) -> Iterator[Evidence]:
     except OSError as error:
         yield _seen("transcript", f"{error.strerror}")
     yield _rescued(home, task)
+    told = inbox.messages(home, task.task_id)
+    if told:
+        left = [one for one in told if not one.delivered_at]
+        yield _seen("told by people", f"{len(told)} messages, {len(left)} of them not heard by the agent yet")
     for one in seen.tries:
         yield Evidence(
             "earlier try", f"attempt {one.get('attempt')}: {one.get('kind')}: {one.get('reason')}", str(one.get("at"))

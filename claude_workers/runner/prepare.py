@@ -10,7 +10,7 @@ from claude_workers.errors import WorkersError
 from claude_workers.home import provision
 from claude_workers.runner import assignment, inside
 from claude_workers.runner.execute import Bounds, Scripts, execute
-from claude_workers.runner.rescue import rescue, unlock
+from claude_workers.runner.rescue import ASIDE, rescue, unlock
 from claude_workers.runner.run import Ended, Run
 from claude_workers.workspace import clone, rescues, scripts, store, submodules, upstream
 
@@ -112,7 +112,7 @@ def _resume(run: Run, inner: Scripts, making: Path, rescued: Carried) -> None:
 
 def _rescue_leftovers(run: Run) -> None:
     try:
-        cargo = run.cargo(f"{run.task.worker}/before-{run.task.task_id}")
+        cargo = run.cargo(f"{run.task.worker}/{rescues.BEFORE}{run.task.task_id}")
         left = clone.carry(Scripts(inside.carry_enclosure(run)), cargo).left_out
         if left:
             raise WorkersError(f"too large or a repository of its own: {', '.join(left[:5])}")
@@ -124,7 +124,7 @@ def _rescue_leftovers(run: Run) -> None:
             number += 1
             aside = run.clone.with_name(f"{run.clone.name}.kept-{run.task.task_id[:8]}-{number}")
         os.rename(run.clone, aside)
-        run.note(f"an earlier clone could not be rescued ({error.message}) and was kept as {aside.name}")
+        run.note(f"{ASIDE} ({error.message}) and was kept as {aside.name}")
 
 
 def _clear_temporary(run: Run) -> None:

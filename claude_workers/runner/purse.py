@@ -75,8 +75,12 @@ class Purse:
             self._alerted.add(key)
             told = [note for note in self._run.progress.notes if note.startswith(f"{key}:")]
             if not told:
-                self._run.note(text)
-                events.append(self._run.home, "budget", text, self._run.task.task_id)
+                self.alert(text)
+
+    def alert(self, text: str) -> None:
+        """Say something of a budget where people look: in the log, the receipt and the event log."""
+        self._run.note(text)
+        events.append(self._run.home, "budget", text, self._run.task.task_id)
 
     def _uses(self) -> list[Use]:
         return spending.uses(self._run.home.layout, self._budgets, self._unbooked())

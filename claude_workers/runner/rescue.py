@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # How a note begins that says what was not rescued: nothing may then be deleted.
 UNSAVED = "what the clone holds could not be carried into our repository"
+# How a note begins of a clone that was kept beside the new one for that reason.
+ASIDE = "an earlier clone could not be rescued"
 _JOIN = 1.0
 # A push to another server, while the agent works and while somebody waits for the task to halt.
 _PUSH_LIMIT = 600.0

@@ -40,6 +40,8 @@ def take_turn(run: Run, message: str) -> Ending:
     spent = purse.verdict()
     if spent:
         return spent
+    # An earlier runner that died has left its agent's.
+    run.observe(agent_pid=None, agent_start=None, activity="")
     resume = transcript.exists(run.home.claude, run.clone, run.task.session_id)
     listed = reach.domains(run.settings, inside.ends(run))
     openings = command.Openings(listed, (*inside.mirrors(run), *inside.tools(run.home)))
@@ -66,6 +68,8 @@ def take_turn(run: Run, message: str) -> Ending:
         purse.settle()
     # What the turn has cost may have used up more than the task's own budget, or be worth an alert.
     spent = purse.verdict()
+    if spent and ending.kind == "done":
+        purse.alert(f"{spent.reason}, which was known only when the turn had ended")
     return spent if spent and ending.kind == "budget" else ending
 
 

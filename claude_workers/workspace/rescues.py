@@ -21,6 +21,8 @@ _STATES = "refs/work/*/*/state"
 _FORMAT = "--format=%(refname)%09%(objectname)%09%(creatordate:iso-strict)%09%(contents:subject)"
 _SUBJECT = "state of "
 _LINES = 200
+# How a rescue is called of what an earlier task had left in the clone: before-<id of the task that came then>.
+BEFORE = "before-"
 # Where a rescue is pushed to: such a branch proves nothing but that.
 PUSHED = "claude-workers/rescue/"
 
@@ -61,6 +63,13 @@ def commits(store: Path, mirror: Path, tip: str) -> list[str]:
     known = [f"^{sha}" for name, sha in heads(mirror).items() if not name.startswith(PUSHED)]
     listed = git.text("log", f"--max-count={_LINES}", "--format=%h %s", tip, *known, at=store)
     return listed.splitlines()
+
+
+def branches(store: Path, rescue: Rescue) -> list[str]:
+    """Return the names of the branches that are kept beside the task's own, stashes among them."""
+    below = f"refs/work/{rescue.worker}/{rescue.task_id}/heads/"
+    listed = git.text("for-each-ref", "--format=%(refname)", below.rstrip("/"), at=store).splitlines()
+    return [name for name in (one.removeprefix(below) for one in listed) if name != rescue.branch]
 
 
 def changes(store: Path, carried: Carried) -> list[str]:

@@ -20,9 +20,14 @@ def test_a_shell_in_a_home_sees_that_home_alone_and_its_keys_act_there(stage: St
         person.until("end")
         assert f"home={stage.home}" in person.seen
         assert "\r\n01 \r\n" in person.seen
-        person.type("echo w=$(tput cols) sta''tus; trap 'exit 5' INT; sleep 60\r")
+        person.type("sh -c 'echo w=$(tput cols) sta\"\"tus; exec sleep 60'\r")
         person.until("w=100 status")
         person.type("\x03")
+        person.until("^C\r\nbash-")
+        prompts = person.seen.count("bash-")
+        person.type("\r")
+        person.wait(lambda: person.seen.count("bash-") > prompts, "the next prompt")
+        person.type("exit 5\r")
         assert person.end() == 5
     assert not list((stage.home / "runs").iterdir())
 

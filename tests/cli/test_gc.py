@@ -43,7 +43,7 @@ def test_without_yes_it_says_what_and_why_and_changes_nothing(root: Path) -> Non
     told = json.loads(call(root, "--keep", "0", "--json").stdout)
     total = sum(one["bytes"] for one in told["garbage"] if not one["kept"])
     assert told["bytes"] == total > 0
-    assert left.endswith(f"to delete: 2, {total} bytes; claude-workers gc --yes deletes it\n")
+    assert left.endswith(f"to delete: 2, {total} bytes; claude-workers gc --yes --keep 0s deletes it\n")
     assert (told["schema"], told["deleted"]) == (1, False)
     assert {frozenset(one) for one in told["garbage"]} == {frozenset({"what", "name", "path", "bytes", "why", "kept"})}
 

@@ -115,7 +115,7 @@ def test_what_is_kept_is_listed_shown_and_restored(cli: Cli, kept: Task) -> None
     assert (one["repo"], one["task_id"], one["commits"], one["changed"]) == ("local/calc", kept.task_id, 1, 2)
     for wanted in (kept.task_id, kept.task_id[:5], "01"):
         shown = json.loads(cli.ok("rescue", "show", wanted, "--json"))
-        assert set(shown) == {"rescue", "commits", "changes"}
+        assert set(shown) == {"rescue", "commits", "changes", "branches"}
         assert shown["rescue"] == one
         assert [line.split(" ", 1)[1] for line in shown["commits"]] == ["Add sub"]
         assert shown["changes"] == ["M calc.py", "A new file"]
@@ -211,7 +211,9 @@ def test_budget_is_told_in_spans_and_each_budget_with_its_share(cli: Cli, stage:
     stage.play({"text": "Said."}, expect="answer")
     told = json.loads(cli.ok("budget", "--json"))
     assert [one["span"] for one in told["spent"]] == ["day", "week", "month"]
-    assert all(set(one) == {"span", "usd", "tokens", "seconds"} and one["usd"] > 0 for one in told["spent"])
+    assert all(
+        set(one) == {"span", "of", "usd", "unbilled", "tokens", "seconds"} and one["usd"] > 0 for one in told["spent"]
+    )
     assert {frozenset(one) for one in told["budgets"]} == {frozenset({"budget", "used", "until"})}
     shown = cli.ok("budget")
     assert "budget_usd_day: 0.01 of 0.04, 25%, until " in shown

@@ -333,3 +333,18 @@ def test_why_is_json_as_it_stands(stage: Stage) -> None:
     assert set(told) == {"worker", "state", "reason", "evidence", "events"}
     assert all(set(one) == {"what", "said", "at", "checked"} for one in told["evidence"])
     assert all(set(one) == {"at", "kind", "text", "task_id", "pid"} for one in told["events"])
+
+
+def test_the_agent_that_is_named_is_the_one_of_this_attempt(stage: Stage, home: Home) -> None:
+    working(stage)
+    before = stage.fleet.status(["01"])[0]
+    os.kill(int(before.pid or 0), signal.SIGKILL)
+    stage.until(lambda row: row.state == "crashed")
+    stage.fleet.tell("01", "hello")
+    (stage.home / ".cache/came").unlink(missing_ok=True)
+    stage.fleet.restart("01")
+    row = stage.until(lambda row: row.agent_pid and row.agent_pid != before.agent_pid)
+    assert os.path.exists(f"/proc/{row.agent_pid}")
+    seen = {one.what: one.said for one in stage.fleet.why("01").evidence}
+    assert "no process" not in seen["agent"]
+    assert seen["told by people"].startswith("1 messages, ")

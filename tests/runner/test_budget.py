@@ -293,3 +293,22 @@ def test_no_number_of_an_agents_makes_its_budget_longer_or_the_books_endless(
     assert receipt
     assert "is used up" in receipt.reason
     assert math.isfinite(spending.totals(stage.fleet.layout)[0].usd)
+
+
+def test_a_cost_that_is_known_only_at_the_end_is_noted(stage: Stage) -> None:
+    receipt = stage.play({"result": {"total_cost_usd": 3.5}}, DONE, expect="answer", budget_usd=1.0)
+    assert receipt.outcome == "answered"
+    assert [one for one in receipt.notes if one.startswith("budget_usd of 1 is used up: 3.50, which was known only")]
+
+
+def test_a_budget_that_was_raised_lets_recover_wake_at_once_and_restart_does_not_pretend(stage: Stage) -> None:
+    stage.configure("budget_usd_day = 0.01")
+    stage.play(DONE, expect="answer")
+    waits = stage.start(DONE, expect="answer")
+    assert (waits.state, waits.wait_for) == ("waiting", "limit")
+    assert list(stage.fleet.recover()) == []
+    assert stage.fleet.restart("01").state == "waiting"
+    stage.configure("budget_usd_day = 5.0")
+    assert [one.did for one in stage.fleet.recover()] == ["woken"]
+    receipt = stage.end()
+    assert (receipt.outcome, receipt.attempts) == ("answered", 1)
