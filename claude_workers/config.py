@@ -100,7 +100,7 @@ GATE_KEYS = frozenset({"base", "setup", "verify", "verify_retries", "post_checko
 SPAN_KEYS = frozenset(
     name for name in KEYS if name.startswith("budget_") and name.endswith(("_day", "_week", "_month"))
 )
-CREDENTIAL_KEYS = SPAN_KEYS | {"forge_token", "agent_token"}
+CREDENTIAL_KEYS = SPAN_KEYS | {"forge_token", "agent_token", "api_key", "oauth_token", "base_url", "auth"}
 REPOSITORY_KEYS = frozenset(
     GATE_KEYS
     | SPAN_KEYS

@@ -15,6 +15,8 @@ BASE_URL = "ANTHROPIC_BASE_URL"
 CARRIED = (API_KEY, TOKEN, BASE_URL)
 # In a home's environment: it has a credential of its own, which the operator's does not replace.
 OWN = "CLAUDE_WORKERS_OWN_LOGIN"
+# And the credential set it is bound to.
+SET = "CLAUDE_WORKERS_CREDENTIAL_SET"
 LOGIN_FILE = ".claude/.credentials.json"
 _LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^\n]*)")
 
@@ -97,4 +99,4 @@ def payer(values: dict[str, str], *, login: bool, auth: str | None) -> str:
 def for_agent(values: dict[str, str], pays: str) -> dict[str, str]:
     """Return the variables an agent gets: the paying credential alone, and the base URL."""
     other = {"key": TOKEN, "token": API_KEY}.get(pays)
-    return {name: value for name, value in values.items() if name not in {other, OWN}}
+    return {name: value for name, value in values.items() if name not in {other, OWN, SET}}

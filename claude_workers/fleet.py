@@ -36,11 +36,11 @@ class Fleet(Looking):
     `root` is the folder that holds the homes; unset: CLAUDE_WORKERS_ROOT, else ~/workers.
     """
 
-    def init(self, *workers: str) -> list[Home]:
-        """Make homes for workers, all or none."""
+    def init(self, *workers: str, credentials: str | None = None) -> list[Home]:
+        """Make homes for workers, all or none; `credentials` names the set that they pay with."""
         from claude_workers.pool import homes
 
-        return homes.init(self.layout, [self._local(one) for one in workers])
+        return homes.init(self.layout, [self._local(one) for one in workers], credentials)
 
     def dispatch(self, worker: str, repo: str, issue: int | None = None, prompt: str = "", **wishes: Any) -> Task:  # noqa: ANN401
         """Give a worker a task and return it once its runner lives; see `order`."""

@@ -7,6 +7,7 @@ import click
 from claude_workers import config as settings
 from claude_workers import credentials, paths
 from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.home import templates
 
 
 @click.command()
@@ -22,11 +23,13 @@ def config(call: Call) -> None:
     operator = credentials.from_operator()
     shown = {name: _masked(name, operator.get(name)) for name in credentials.CARRIED}
     if call.json:
-        print_json({"file": str(paths.config_dir() / "config.toml"), "keys": keys, "credentials": shown})
+        place = str(paths.config_dir() / "config.toml")
+        print_json({"file": place, "keys": keys, "credentials": shown, "prompts": templates.prompts()})
         return
     rows = [["KEY", "VALUE", "FROM", "MEANING"]]
     rows += [[key["key"], _value(key["value"]), key["origin"], key["meaning"]] for key in keys]
     rows += [[name, value, "operator" if value != "unset" else "", ""] for name, value in shown.items()]
+    rows.append(["--prompt-template", ",".join(templates.prompts()) or "none", "prompts/", "prompts by name"])
     for line in table(rows, max(width(), 100)):
         click.echo(line)
 

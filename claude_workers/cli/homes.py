@@ -10,14 +10,16 @@ from claude_workers.cli.params import WORKER
 
 @click.command()
 @click.argument("workers", nargs=-1, required=True, metavar="ID...", type=WORKER)
+@click.option("--credentials", metavar="NAME", help="Bind them to [credentials.NAME] of config.toml.")
 @click.pass_obj
-def init(call: Call, workers: tuple[str, ...]) -> None:
-    """Make workers: an isolated home each, with the credentials of your environment.
+def init(call: Call, workers: tuple[str, ...], credentials: str | None) -> None:
+    """Make workers: an isolated home each, with the credentials of your environment, or of a set.
 
     \b
     claude-workers init 01 02
+    claude-workers init 03 --credentials team
     """
-    made = call.fleet.init(*workers)
+    made = call.fleet.init(*workers, credentials=credentials)
     if call.json:
         print_json({"workers": [home.worker for home in made]})
         return

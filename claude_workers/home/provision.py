@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import credentials, files
 from claude_workers.errors import BadInput, Busy
-from claude_workers.home import templates
+from claude_workers.home import sets, templates
 from claude_workers.home.home import Home
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ def check_settings(text: str, where: str) -> None:
             raise BadInput(f"{where}: permissions.{name} is not a list of texts", "mend or remove it")
 
 
-def create(layout: Layout, worker: str) -> Home:
-    """Make a home whole; Busy when one exists already."""
+def create(layout: Layout, worker: str, credential_set: str | None = None) -> Home:
+    """Make a home whole, bound to a credential set or with the operator's own; Busy when one exists already."""
     home = Home(layout, worker)
-    content = rendered(worker, credentials.from_operator())
+    content = rendered(worker, sets.values(credential_set) if credential_set else credentials.from_operator())
     files.make_private(layout.root)
     if os.path.lexists(home.path):
         raise Busy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")
@@ -97,9 +97,13 @@ def refresh(home: Home) -> list[str]:
     Returns what changed, by file or variable name.
     """
     before = credentials.read_env(home.env_file)
-    theirs = credentials.from_operator()
     if credentials.OWN in before:
-        theirs = {name: value for name, value in theirs.items() if name == credentials.BASE_URL}
+        theirs = {name: value for name, value in credentials.from_operator().items() if name == credentials.BASE_URL}
+    elif credentials.SET in before:
+        theirs = sets.values(before[credentials.SET])
+        before = {name: value for name, value in before.items() if name not in credentials.CARRIED}
+    else:
+        theirs = credentials.from_operator()
     return _render(home, {**before, **theirs})
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+# What a prompt template may name; the last two say the same as others, for templates written elsewhere.
+PROMPT_VARIABLES = ("repository", "repoName", "issueNumber", "branchName", "workerId", "prompt", "task",
+                    "workBranch", "machineId")  # fmt: skip
 WORKER_FILES = (".claude/CLAUDE.md", ".claude/settings.json", ".zshenv", "prompt.md")
 
 
@@ -24,10 +27,15 @@ def read(relative: str) -> str:
     raise BadInput(f"there is no template {relative}", "reinstall claude-workers")
 
 
+def prompts() -> list[str]:
+    """Return the names of the user's prompt templates."""
+    folder = paths.config_dir() / "prompts"
+    return sorted(path.stem for path in folder.glob("*.md")) if folder.is_dir() else []
+
+
 def named_prompt(name: str) -> str:
     """Return a prompt template of the user's by name; BadInput naming those that exist."""
-    folder = paths.config_dir() / "prompts"
-    known = sorted(path.stem for path in folder.glob("*.md")) if folder.is_dir() else []
+    folder, known = paths.config_dir() / "prompts", prompts()
     if name not in known:
         listed = f"there are: {', '.join(known)}" if known else f"put NAME.md into {folder}"
         raise BadInput(f"there is no prompt template {name[:40]!r}", listed)

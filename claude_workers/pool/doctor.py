@@ -14,6 +14,7 @@ from claude_workers.agent import command
 from claude_workers.enclosure import levels
 from claude_workers.errors import WorkersError
 from claude_workers.forge.choose import github
+from claude_workers.home import sets
 from claude_workers.home.home import Home, every
 from claude_workers.model import Record
 from claude_workers.pool import floors, preflight
@@ -148,4 +149,6 @@ def _logins(homes: list[Home]) -> str:
 
 def _home(home: Home, settings: config.Settings) -> str:
     preflight.check_home(home)
-    return f"sound, pays by {preflight.login(home, settings)}"
+    environment = credentials.read_env(home.env_file)
+    own = (home.path / credentials.LOGIN_FILE).is_file()
+    return f"sound, pays by {preflight.login(home, settings)}: {sets.source(environment, login=own)}"

@@ -38,7 +38,9 @@ def wait(home: Home, settings: Settings, repository: Repository, pays: str) -> W
     limit = limits.standing(home.layout, home.worker, values, pays)
     if limit:
         return Wait("limit", f"{limit.reason} (met by worker {limit.worker})", limit.until)
-    for use in spending.uses(home.layout, spending.budgets(repository.name, settings.credential_set)):
+    for use in spending.uses(
+        home.layout, spending.budgets(repository.name, values.get(credentials.SET) or settings.credential_set)
+    ):
         if use.share >= 1:
             return Wait("limit", f"{use.budget.shown} is used up", use.until)
     return None

@@ -30,7 +30,7 @@ def _busy(worker: str) -> str:
     return f"another command holds worker {worker}"
 
 
-def init(layout: Layout, workers: Sequence[str]) -> list[Home]:
+def init(layout: Layout, workers: Sequence[str], credential_set: str | None = None) -> list[Home]:
     """Make homes; all of them, or none when any id is bad or exists."""
     wanted = list(dict.fromkeys(worker_id(one) for one in workers))
     for worker in wanted:
@@ -38,7 +38,7 @@ def init(layout: Layout, workers: Sequence[str]) -> list[Home]:
             raise WorkerBusy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")
     made: list[Home] = []
     try:
-        made.extend(provision.create(layout, worker) for worker in wanted)
+        made.extend(provision.create(layout, worker, credential_set) for worker in wanted)
     except BaseException:
         for home in made:
             files.remove_tree(home.path)

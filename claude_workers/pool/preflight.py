@@ -181,9 +181,8 @@ def _options(settings: config.Settings, order: Order, home: Home, repository: Re
     check_home(home)
     if order.prompt_template:
         options["prompt_template"] = templates.named_prompt(order.prompt_template)
-    known = ("repository", "repoName", "issueNumber", "branchName", "workerId", "prompt", "task")
     text = options.get("prompt_template") or templates.read("prompt.md")
-    templates.fill(str(text), dict.fromkeys(known, ""), "prompt template")
+    templates.fill(str(text), dict.fromkeys(templates.PROMPT_VARIABLES, ""), "prompt template")
     return options
 
 

@@ -33,7 +33,9 @@ def prompt_values(run: Run) -> dict[str, str]:
         "repoName": run.repository.short,
         "issueNumber": str(run.task.issue or ""),
         "branchName": run.task.branch,
+        "workBranch": run.task.branch,
         "workerId": run.task.worker,
+        "machineId": run.task.worker,
         "prompt": run.task.prompt,
     }
 

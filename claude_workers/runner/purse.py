@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from claude_workers import clock, spending
+from claude_workers import clock, credentials, spending
 from claude_workers.agent.ending import Ending
 from claude_workers.home import events
 from claude_workers.spending import Spent, Use
@@ -23,8 +23,9 @@ class Purse:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._set = spending.set_name(run.settings.credential_set)
-        self._budgets = spending.budgets(run.repository.name, run.settings.credential_set)
+        named = run.secrets.get(credentials.SET) or run.settings.credential_set
+        self._set = spending.set_name(named)
+        self._budgets = spending.budgets(run.repository.name, named)
         self._looked = time.monotonic()
         self._alerted: set[str] = set()
         self.settle()

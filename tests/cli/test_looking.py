@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from claude_workers import paths
 from claude_workers.model import Receipt, Todos, WorkerStatus
 from tests.cli.conftest import Cli, picture
 from tests.stage import ADD, DONE, HANG, HERE, Stage, steps
@@ -198,3 +199,15 @@ def test_eight_receipts_in_brief_fit_into_two_kilobytes(cli: Cli, ended: Receipt
     long = Receipt.from_json({**ended.to_json(), "reason": "why " * 99, "answer": "x" * 9999,
                               "pull_request": "https://github.com/some-owner/some-repository/pull/12345"})  # fmt: skip
     assert len(json.dumps([long.brief()] * 8, ensure_ascii=False).encode()) < 2048
+
+
+def test_prompt_templates_are_listed_and_may_use_the_names_of_others(stage: Stage, cli: Cli) -> None:
+    folder = paths.config_dir() / "prompts"
+    folder.mkdir(parents=True)
+    text = "{{workBranch}} is {{branchName}}, {{machineId}} is {{workerId}}. {{prompt}}"
+    (folder / "architect.md").write_text(text, encoding="utf-8")
+    assert json.loads(cli.ok("config", "--json"))["prompts"] == ["architect"]
+    assert "architect" in cli.ok("config")
+    task = stage.start(DONE, prompt_template="architect", expect="answer")
+    stage.end()
+    assert f"{task.branch} is {task.branch}, 01 is 01. Play." in cli.ok("show", "01")
