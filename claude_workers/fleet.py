@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from claude_workers.pool.dispatch import Dispatched
     from claude_workers.pool.gc import Garbage
     from claude_workers.pool.pause import Pause
+    from claude_workers.pool.update import Updated, Way
 
 # Verbs are imported by the methods that call them: `status` is asked all day and needs few of them.
 # ruff: noqa: PLC0415
@@ -189,3 +190,15 @@ class Fleet(Looking):
         from claude_workers.pool import homes
 
         homes.remove(self.layout, self._local(worker), discard=discard)
+
+    def update(self) -> Updated:
+        """Upgrade the tool the way it was installed, then refresh every home; Busy while a runner lives."""
+        from claude_workers.pool.update import update
+
+        return update(self.layout)
+
+    def update_way(self) -> Way:
+        """Return how the tool was installed, and what would bring it up to date."""
+        from claude_workers.pool.update import way
+
+        return way()

@@ -48,6 +48,7 @@ VERBS = {
     "service": ("service", "Print a service that keeps recovering."),
     "reset": ("homes", "Free a worker whose task will not go on."),
     "refresh": ("homes", "Render credentials and templates again."),
+    "update": ("update", "Upgrade the tool, then refresh every home."),
     "remove": ("homes", "Delete a worker's home."),
     "ticket": ("ticket", "The embedded forge: issues beside a repository."),
     "doctor": ("doctor", "Check this machine; --prove tries to break out."),
