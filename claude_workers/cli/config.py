@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from claude_workers import config as settings
@@ -66,6 +68,7 @@ def path(call: Call) -> None:
         "credentials": folder / "credentials.env",
         "templates": folder / "templates",
         "prompts": folder / "prompts",
+        "stand-in": Path(__file__).resolve().parent.parent / "testing" / "stand_in.py",
     }
     if call.json:
         print_json({name: str(place) for name, place in places.items()})
