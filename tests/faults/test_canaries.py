@@ -34,6 +34,11 @@ def die(name: str) -> dict[str, object]:
     return {"run": f"[ -e ~/.cache/{name} ] || {{ touch ~/.cache/{name}; kill -9 $PPID; sleep 9; }}"}
 
 
+def leave(name: str) -> dict[str, object]:
+    """Return a step that leaves all it knows in the outbox; worker-ask would have it in its own command line."""
+    return {"run": f'mkdir -p "$CLAUDE_WORKERS_OUTBOX" && env > "$CLAUDE_WORKERS_OUTBOX/{name}"'}
+
+
 def test_lives_on_the_embedded_forge_let_no_secret_out(
     calc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,8 +90,8 @@ def _embedded(scene: Scene, calc: Path) -> None:
     assert "verify_failed" in scene.say("watch", "01")
     scene.look("01")
     scene.say("ticket", "show", str(number))
-    for word in ("worker-ask", "worker-defer"):
-        scene.say("dispatch", "01", str(calc), "-p", steps({"run": f'{word} "$(env)"'}, {"text": "x"}))
+    for asked in ("question", "defer"):
+        scene.say("dispatch", "01", str(calc), "-p", steps(leave(asked), {"text": "x"}))
         assert "deferred" in scene.say("watch", "01")
         scene.look("01")
     answer = tickets.create(str(calc), "Ask", steps(WHOLE, SAY, TELL), "ann")
@@ -136,7 +141,7 @@ def test_lives_on_github_let_no_secret_out(
     scene = Scene(on_github.fleet, cage)
     numbers = [
         on_github.file(WHOLE, SAY, die("died"), ADD, COMMIT, hold("held"), TELL),
-        on_github.file(WHOLE, SAY, hold("held2"), {"run": 'worker-defer "$(env)"'}, TELL),
+        on_github.file(WHOLE, SAY, hold("held2"), leave("defer"), TELL),
         on_github.file(WHOLE, TELL),
     ]
     with Ear(cage) as ear:

@@ -194,6 +194,8 @@ def test_below_the_disk_floor_a_task_is_accepted_and_waits(stage: Stage) -> None
     row = stage.fleet.status(["01"])[0]
     assert row.state == "waiting"
     assert "disk_floor" in str(row.reason)
+    assert stage.fleet.restart("01").state == "waiting"
+    stage.configure('disk_floor = "1M"')
     stage.fleet.restart("01")
     assert stage.end().outcome == "pull_request"
 
