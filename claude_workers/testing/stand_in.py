@@ -200,10 +200,10 @@ class Agent:
         for step in steps[self.session.finished() :]:
             goes_on = self.play(step)
             self.session.append(type="step")
+            if not goes_on:
+                break
             if self.listen():
                 self.changes = dict(ABORTED)
-                goes_on = False
-            if not goes_on:
                 break
         result = {"type": "result", "subtype": "success", "is_error": False, "api_error_status": None,
                   "num_turns": self.calls + 1, "result": self.said or "Done.", "stop_reason": "end_turn",

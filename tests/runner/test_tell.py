@@ -60,7 +60,7 @@ def test_what_is_told_to_a_working_agent_is_replayed_marked_and_shown(stage: Sta
 
 
 def test_what_comes_at_the_end_of_a_turn_begins_another_and_the_cost_is_of_both(stage: Stage) -> None:
-    task = stage.start(ADD, HERE, WAIT, {"turn": True}, {"text": "I have heard it."})
+    task = stage.start(ADD, HERE, {**WAIT, "turn": True}, {"text": "I have heard it."})
     stage.until(lambda row: row.last_text == "here")
     stage.fleet.tell("01", "One more thing")
     stage.fleet.tell("01", "And another")
