@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from claude_workers.errors import Busy, WorkersError
 from claude_workers.home import tasks
@@ -17,6 +19,7 @@ from claude_workers.model import Record
 from claude_workers.pool import pause
 
 if TYPE_CHECKING:
+    from claude_workers.model import Json
     from claude_workers.paths import Layout
 
 _NAME = "claude-workers"
@@ -41,26 +44,40 @@ class Updated(Record):
     refreshed: dict[str, str]
 
 
-def way(prefix: Path = Path(sys.prefix), source: str | None = None) -> Way:
-    """Return how the tool was installed: by its environment's place, and by what pip noted of its source."""
-    noted = json.loads(source if source is not None else _noted() or "{}")
-    parts, url = prefix.parts, str(noted.get("url") or "")
-    if noted.get("dir_info", {}).get("editable"):
-        folder = url.removeprefix("file://")
-        pull = ["git", "-C", folder, "pull", "--ff-only"]
-        return Way("checkout", [pull, [sys.executable, "-m", "pip", "install", "--quiet", "-e", folder]])
-    if "uv" in parts and "tools" in parts:
-        return Way("uv tool", [["uv", "tool", "upgrade", _NAME]])
-    if "pipx" in parts and "venvs" in parts:
-        return Way("pipx", [["pipx", "upgrade", _NAME]])
-    wanted = f"git+{url}" if "vcs_info" in noted else url.removeprefix("file://") or _NAME
-    again = ["--force-reinstall", "--no-deps"] if url else []
-    return Way("pip", [[sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", *again, wanted]])
+def way(prefix: Path | None = None, noted: Json | None = None, installer: str | None = None) -> Way:
+    """Return how the tool was installed, and what brings it up to date.
+
+    Told by what uv and pipx leave in the environments they make, and what is noted of every package:
+    its source (PEP 610) and its installer (PEP 376).
+    """
+    prefix = prefix or Path(sys.prefix)
+    noted = noted if noted is not None else json.loads(_noted("direct_url.json") or "{}")
+    installer = installer if installer is not None else (_noted("INSTALLER") or "").strip()
+    url, folder_info = str(noted.get("url") or ""), noted.get("dir_info")
+    folder = Path(url2pathname(urlsplit(url).path)) if isinstance(folder_info, dict) else None
+    pull = [["git", "-C", str(folder), "pull", "--ff-only"]] if folder and (folder / ".git").exists() else []
+    if (prefix / "uv-receipt.toml").is_file():
+        return Way(
+            "uv tool", [*pull, ["uv", "tool", "upgrade", _NAME, *(["--reinstall-package", _NAME] if folder else [])]]
+        )
+    if (prefix / "pipx_metadata.json").is_file():
+        return Way("pipx", [*pull, ["pipx", "upgrade", _NAME]])
+    install = [sys.executable, "-m", "pip", "install", "--quiet"]
+    if installer == "uv":  # an environment of uv's has no pip
+        install = ["uv", "pip", "install", "--quiet", "--python", sys.executable]
+    if folder and folder_info.get("editable"):  # type: ignore[union-attr]
+        return Way("checkout", [*pull, [*install, "-e", str(folder)]])
+    if not url:
+        return Way("pip", [[*install, "--upgrade", _NAME]])
+    wanted = f"git+{url}" if "vcs_info" in noted else str(folder or url)
+    # Of the same version number, an installer would keep what is there; and others' packages it need not touch.
+    again = "--reinstall" if installer == "uv" else "--force-reinstall"
+    return Way("pip", [*pull, [*install, wanted], [*install, again, "--no-deps", wanted]])
 
 
-def _noted() -> str | None:
-    """Return what pip noted of where the tool came from (PEP 610); None for a package of an index."""
-    return metadata.distribution(_NAME).read_text("direct_url.json")
+def _noted(name: str) -> str | None:
+    """Return a file of what is noted of the package; None when there is none."""
+    return metadata.distribution(_NAME).read_text(name)
 
 
 def update(layout: Layout) -> Updated:

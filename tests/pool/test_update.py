@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from claude_workers.errors import Busy, WorkersError
+from claude_workers.model import Json
 from claude_workers.pool import pause
 from claude_workers.pool import update as updating
 from claude_workers.pool.update import Way
 from tests.stage import HANG, HERE, Stage
 
-
-def noted(**given: object) -> str:
-    """Return what pip notes of a source."""
-    return json.dumps(given)
+PIP = f"{sys.executable} -m pip install --quiet"
+UV = f"uv pip install --quiet --python {sys.executable}"
+GIT = {"url": "https://example.org/cw.git", "vcs_info": {"vcs": "git"}}
 
 
 @pytest.mark.parametrize(
-    ("prefix", "source", "how", "command"),
+    ("left", "noted", "installer", "told"),
     [
-        ("/home/ann/.local/share/uv/tools/claude-workers", "{}", "uv tool", "uv tool upgrade claude-workers"),
-        ("/home/ann/.local/share/pipx/venvs/claude-workers", "{}", "pipx", "pipx upgrade claude-workers"),
-        ("/srv/venv", "{}", "pip", f"{sys.executable} -m pip install --quiet --upgrade claude-workers"),
-        ("/srv/venv", noted(url="file:///src/cw", dir_info={}), "pip",
-         f"{sys.executable} -m pip install --quiet --upgrade --force-reinstall --no-deps /src/cw"),
-        ("/srv/venv", noted(url="https://example.org/cw.git", vcs_info={"vcs": "git"}), "pip",
-         f"{sys.executable} -m pip install --quiet --upgrade --force-reinstall --no-deps git+https://example.org/cw.git"),
-        ("/srv/venv", noted(url="file:///src/cw", dir_info={"editable": True}), "checkout",
-         f"git -C /src/cw pull --ff-only && {sys.executable} -m pip install --quiet -e /src/cw"),
+        ("uv-receipt.toml", GIT, "uv", "uv tool: uv tool upgrade claude-workers"),
+        ("pipx_metadata.json", GIT, "uv", "pipx: pipx upgrade claude-workers"),
+        ("", {}, "pip", f"pip: {PIP} --upgrade claude-workers"),
+        ("", {}, "uv", f"pip: {UV} --upgrade claude-workers"),
+        ("", GIT, "pip", f"pip: {PIP} git+{GIT['url']} && {PIP} --force-reinstall --no-deps git+{GIT['url']}"),
+        ("", GIT, "uv", f"pip: {UV} git+{GIT['url']} && {UV} --reinstall --no-deps git+{GIT['url']}"),
     ],
-)  # fmt: skip
-def test_the_way_is_that_of_the_installation(prefix: str, source: str, how: str, command: str) -> None:
-    found = updating.way(Path(prefix), source)
-    assert (found.how, " && ".join(" ".join(one) for one in found.commands)) == (how, command)
+)
+def test_the_way_is_that_of_the_installation(tmp_path: Path, left: str, noted: Json, installer: str, told: str) -> None:
+    if left:
+        (tmp_path / left).touch()
+    found = updating.way(tmp_path, noted, installer)
+    assert f"{found.how}: {commands(found)}" == told
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_folder_that_git_keeps_is_pulled_first(tmp_path: Path, *, kept: bool) -> None:
+    source = tmp_path / "a source"
+    (source / ".git").mkdir(parents=True) if kept else source.mkdir()
+    pull = f"git -C {source} pull --ff-only && " if kept else ""
+    noted: Json = {"url": source.as_uri(), "dir_info": {"editable": True}}
+    assert commands(updating.way(tmp_path, noted, "pip")) == f"{pull}{PIP} -e {source}"
+    noted["dir_info"] = {}
+    again = f"{PIP} {source} && {PIP} --force-reinstall --no-deps {source}"
+    assert commands(updating.way(tmp_path, noted, "pip")) == f"{pull}{again}"
+    (tmp_path / "uv-receipt.toml").touch()
+    again = "uv tool upgrade claude-workers --reinstall-package claude-workers"
+    assert commands(updating.way(tmp_path, noted, "uv")) == f"{pull}{again}"
+
+
+def commands(way: Way) -> str:
+    """Return a way's commands as a shell would take them, but for the quotes."""
+    return " && ".join(" ".join(one) for one in way.commands)
 
 
 def test_the_homes_are_rendered_again_and_dispatching_goes_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
