@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -35,7 +36,7 @@ def _written(path: Path, text: str, mode: int) -> str:
             stream.write(text)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
+            to_disk(stream.fileno())
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -90,16 +91,28 @@ def append_line(path: Path, text: str) -> None:
         # One write of a line: that is what keeps it whole.
         if os.write(handle, line) < len(line):
             raise OSError(errno.ENOSPC, "the line was cut off", str(path))
-        os.fsync(handle)
+        to_disk(handle)
     finally:
         os.close(handle)
+
+
+def to_disk(handle: int) -> None:
+    """Bring a file onto the disk: by fsync(2), which on macOS stops at the drive's own memory (its fsync(2))."""
+    whole = getattr(fcntl, "F_FULLFSYNC", None)
+    try:
+        if whole is not None:
+            fcntl.fcntl(handle, whole)
+            return
+    except OSError:
+        pass  # a file system that has no such thing
+    os.fsync(handle)
 
 
 def _persist(folder: Path) -> None:
     """Bring a folder's names onto the disk: what somebody was told of must outlive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        to_disk(handle)
     finally:
         os.close(handle)
 

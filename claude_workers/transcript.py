@@ -67,7 +67,7 @@ def persist(claude: Path, cwd: Path, session_id: str) -> None:
     with contextlib.suppress(OSError):
         handle = os.open(path(claude, cwd, session_id), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            os.fsync(handle)
+            files.to_disk(handle)
         finally:
             os.close(handle)
 

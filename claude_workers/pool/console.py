@@ -114,7 +114,7 @@ def _run(home: Home) -> Iterator[Run]:
     settings = config.load(known.repository.name if known else None)
     task = known or Task(_NOBODY, home.worker, {"name": "local/console", "url": _NOWHERE, "path": _NOWHERE}, _NOBODY)
     level = task.isolation if known else settings.isolation or levels.best()
-    levels.check(level, permissions=settings.permissions)
+    levels.check(level, permissions=settings.permissions, temporary=home.temporary)
     preflight.check_home(home)
     pays = ""
     with contextlib.suppress(NoCredentials):

@@ -113,7 +113,7 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
     options = _options(settings, order, home, repository)
     isolation = order.isolation or settings.isolation or levels.best()
     command.binary(settings)
-    levels.check(isolation, permissions=settings.permissions)
+    levels.check(isolation, permissions=settings.permissions, temporary=home.temporary)
     origin = access.origin(repository)
     forge = forge_of(layout, repository, origin)
     forge.check(issues=order.issue is not None)
@@ -134,7 +134,7 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
 
 def still(home: Home, task: Task, settings: config.Settings) -> None:
     """Raise what forbids a task to go on that was found sound when it was given."""
-    levels.check(task.isolation, permissions=settings.permissions)
+    levels.check(task.isolation, permissions=settings.permissions, temporary=home.temporary)
     login(home, settings)
     check_home(home)
 

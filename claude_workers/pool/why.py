@@ -15,7 +15,7 @@ from claude_workers.lock import is_free
 from claude_workers.model import Event, Evidence, Record
 from claude_workers.pool import floors
 from claude_workers.process.identity import Identity, boot_id, probe
-from claude_workers.process.tree import marked
+from claude_workers.process.table import marked
 from claude_workers.workspace import rescues, store
 
 if TYPE_CHECKING:
@@ -82,11 +82,11 @@ def _processes(home: Home, task: Task) -> Iterator[Evidence]:
         yield _seen("agent", probe(agent).evidence)
     else:
         yield _unseen("agent", "none is recorded")
-    if os.path.isdir("/proc"):
+    try:
         mine = marked(f"CLAUDE_WORKERS_TASK={task.task_id}")
         yield _seen("processes of the task", f"{len(mine)} carry its mark" + (f": {mine}" if mine else ""))
-    else:
-        yield _unseen("processes of the task", "there is no /proc here")
+    except OSError as error:
+        yield _unseen("processes of the task", f"the kernel does not show them: {error}")
 
 
 def _lock(home: Home) -> Evidence:

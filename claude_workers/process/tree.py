@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from pathlib import Path
 
-from claude_workers.process.identity import Identity, Liveness, Stat, boot_id, probe, read_stat, send
+from claude_workers.process.identity import Identity, Liveness, boot_id, probe, send
+from claude_workers.process.table import Stat, everybody, marked
 
 _POLL = 0.02
-
-
-def _all_stats() -> dict[int, Stat]:
-    found = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
-        if name.isdigit():
-            try:
-                stat = read_stat(int(name))
-            except (OSError, ValueError, IndexError):
-                continue
-            if stat:
-                found[stat.pid] = stat
-    return found
 
 
 def members(leader: Identity, marker: str = "") -> list[Stat]:
     """Return the leader and its descendants; with `marker`, also whoever carries it.
 
     `marker` is `NAME=value` in a process's initial environment: a child that left its session
-    and was given to init still carries it.
+    and was given to init still carries it. Nobody is returned where the kernel shows nothing.
     """
-    stats = _all_stats()
+    try:
+        stats = everybody()
+        carriers = marked(marker) if marker else []
+    except OSError:
+        return []
     found = stats.get(leader.pid)
     same = found is not None and found.start == leader.start and leader.boot == boot_id()
     mine = {leader.pid} if same else set()
-    if marker:
-        mine |= {pid for pid in marked(marker) if pid in stats}
+    mine |= {pid for pid in carriers if pid in stats}
     grown = True
     while grown:
         children = {pid for pid, stat in stats.items() if stat.parent in mine} - mine
         mine |= children
         grown = bool(children)
     return [stats[pid] for pid in sorted(mine)]
-
-
-def marked(marker: str) -> list[int]:
-    """Return the pids of those that carry a mark in their initial environment."""
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if os.path.isdir("/proc") else []
-    return sorted(pid for pid in pids if _carries(pid, marker))
-
-
-def _carries(pid: int, marker: str) -> bool:
-    try:
-        return marker.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
 
 
 def wait_gone(processes: list[Identity], timeout: float) -> list[Identity]:

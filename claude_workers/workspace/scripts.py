@@ -123,6 +123,10 @@ git add --update --ignore-errors -- . >&2 || true
 touch "$GIT_DIR/index"
 
 # What is not tracked, byte for byte; the largest are left behind, as few as must be.
+sizes='find "$@" -maxdepth 0 -type f -readable -printf "%s %p\0"'
+find . -maxdepth 0 -printf "" 2> /dev/null || # where it is not GNU's
+    sizes='for one; do if [ -f "$one" ] && [ ! -L "$one" ] && [ -r "$one" ]; then
+        printf "%d %s\0" "$(wc -c < "$one")" "$one"; fi; done'
 mkdir -p "$GIT_DIR/info"
 echo '* -text !eol -ident -filter !working-tree-encoding' > "$GIT_DIR/info/attributes"
 git ls-files --others --exclude-standard -z 2> "$scratch/warnings" | each 'printf "./%s\0" "$@"' > "$scratch/others"
@@ -137,9 +141,10 @@ git ls-files --others --exclude-standard -z 2> "$scratch/warnings" | each 'print
                 [ -n "$(GIT_DIR=$one/.git GIT_WORK_TREE=$one git ls-files -m -o --exclude-standard 2>&1 | head -n 1)" ]
             then printf "./%s/\0" "$one"; fi
         done'
-    each 'find "$@" -maxdepth 0 -type f ! -readable -print0' < "$scratch/others"
+    each 'for one; do if [ -f "$one" ] && [ ! -L "$one" ] && [ ! -r "$one" ]; then printf "%s\0" "$one"; fi; done' \
+        < "$scratch/others"
     echo 0 > "$scratch/sum"
-    each 'find "$@" -maxdepth 0 -type f -readable -printf "%s %p\0"' < "$scratch/others" | sort -z -n |
+    each "$sizes" < "$scratch/others" | sort -z -n |
         each 'sum=$(cat "$a"); for one; do
             size=${one%% *} sum=$((sum + ${one%% *}))
             [ "$size" -le "$b" ] && [ "$sum" -le "$c" ] || printf "%s\0" "${one#* }"

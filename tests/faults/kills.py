@@ -16,7 +16,8 @@ import pytest
 from claude_workers import Receipt, Task
 from claude_workers.home import tasks
 from claude_workers.process.identity import Identity, boot_id, send
-from claude_workers.process.tree import marked, members, wait_gone
+from claude_workers.process.table import marked
+from claude_workers.process.tree import members, wait_gone
 from tests.faults.plan import KINDS, Plan
 from tests.faults.scenes import Scene
 

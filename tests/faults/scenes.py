@@ -13,7 +13,7 @@ from claude_workers import Fleet, Receipt, Task, WorkerStatus, paths
 from claude_workers.home import archive
 from claude_workers.home.home import Home
 from claude_workers.lock import is_free
-from claude_workers.process.tree import marked
+from claude_workers.process.table import marked
 from claude_workers.tickets.tickets import Tickets
 from tests.conftest import git, make_repository
 from tests.faults.plan import Plan

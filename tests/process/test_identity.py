@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from claude_workers.process.identity import Identity, Liveness, boot_id, current, identify, probe, read_stat, send
+from claude_workers.process.identity import Identity, Liveness, boot_id, current, identify, probe, send
+from claude_workers.process.table import read_stat
 from tests.process.conftest import Start
 
 NOBODY = 1 << 22  # the kernel's highest pid, and one more

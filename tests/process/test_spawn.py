@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from claude_workers.errors import WorkersError
-from claude_workers.process.identity import read_stat
 from claude_workers.process.spawn import report, spawn_detached
+from claude_workers.process.table import read_stat
 from tests.conftest import CHECKOUT
 from tests.racing import until
 

@@ -18,7 +18,7 @@ from claude_workers.home import archive, events, tasks
 from claude_workers.home.home import find
 from claude_workers.model import Progress, Task
 from claude_workers.pool import dispatch
-from claude_workers.process.tree import marked
+from claude_workers.process.table import marked
 from tests.conftest import make_repository
 from tests.racing import until
 from tests.stage import ADD, DONE, Stage, steps

@@ -16,7 +16,7 @@ from claude_workers import Task
 from claude_workers.errors import WorkersError
 from claude_workers.home import tasks
 from claude_workers.home.home import find
-from claude_workers.process.tree import marked
+from claude_workers.process.table import marked
 from claude_workers.workspace import merged, rescues
 from claude_workers.workspace.clone import Carried
 from tests.conftest import STAND_IN, git

@@ -18,7 +18,7 @@ from claude_workers.home import events, tasks
 from claude_workers.home.home import find
 from claude_workers.model import Progress, Task, WorkerStatus
 from claude_workers.pool.watch import Lost
-from claude_workers.process.tree import marked
+from claude_workers.process.table import marked
 from claude_workers.runner.retry import delay
 from claude_workers.testing.endpoint import Endpoint, error
 from tests.conftest import CHECKOUT, git, missing
