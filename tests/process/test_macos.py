@@ -6,7 +6,7 @@ import contextlib
 import os
 import plistlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def mac(tmp_path: Path) -> Iterator[Mac]:
     machine.printed("stop", "--all")
 
 
-def begun(mac: Mac, calc: Path, *script: dict[str, object]) -> dict[str, Any]:
+def begun(mac: Mac, calc: Path, *script: Mapping[str, object]) -> dict[str, Any]:
     """Dispatch a script and return the row as soon as its agent speaks."""
     mac.say("init", "01")
     mac.say("dispatch", "01", str(calc), "-p", steps(*script))
