@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import CHECKOUT
+from tests.conftest import CHECKOUT, STAND_IN, make_repository
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
-# Pages whose shell blocks are one session: they run from the top to the end.
-SESSIONS = ["docs/tutorial.md"]
+_NOT_RUN = re.compile(r"<!-- not run: \w.* -->")
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -23,37 +23,83 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [one for one in _LINK.findall(page.read_text("utf-8")) if not (page.parent / one).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_reader_types_is_in_a_shell_block(page: Path) -> None:
+    assert re.findall(r"^ *```\n *claude-workers .*", page.read_text("utf-8"), re.MULTILINE) == []
+
+
 def blocks(text: str) -> list[str]:
-    """Return a page's shell blocks; one that holds a fence of its own goes on to the fence that ends it."""
+    """Return a page's shell blocks; one that holds a fence of its own goes on to the fence that ends it.
+
+    One that a comment above it calls `not run`, with the reason, is left out.
+    """
     found: list[str] = []
     block: list[str] = []
-    inside = False
-    for line in text.splitlines():
+    inside = left_out = False
+    before = ""
+    for line in map(str.strip, text.splitlines()):
         if not inside:
-            inside, block = line == "```sh", []
+            inside, block, left_out = line == "```sh", [], _NOT_RUN.fullmatch(before) is not None
         elif line == "```" and not sum(one.count("```") for one in block) % 2:
-            found.append("\n".join(block))
+            found += [] if left_out else ["\n".join(block)]
             inside = False
         else:
             block.append(line)
+        before = line
     return found
 
 
-@pytest.mark.parametrize("name", SESSIONS)
-def test_a_session_runs_from_the_top_to_the_end(name: str, tmp_path: Path) -> None:
-    program = tmp_path / "bin/claude-workers"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m claude_workers "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    folder = tmp_path / "here"
-    folder.mkdir()
-    script = "set -e\n" + "\n".join(blocks((CHECKOUT / name).read_text("utf-8")))
-    env = {name: value for name, value in os.environ.items() if not name.startswith("CLAUDE_WORKERS")}
+# The model, as the pages tell of it: it adds the function in a while that leaves time to be told something.
+MODEL = """
+ADD = "printf 'def sub(a, b):\\n    return a - b\\n' >> calc.py && git commit -qam 'Add sub'"
+WORK = [{"run": "echo half > notes.txt"}, {"text": "here"}, {"sleep": 1.5}, {"run": ADD}, {"text": "Added."}]
+WRITTEN = steps_of
+steps_of = lambda text: (
+    WRITTEN(text) if "```stand-in" in text else WORK if "ubtract" in text else [{"text": "One module."}]
+)
+main()
+"""
+AGENT = STAND_IN.read_text("utf-8").replace('if __name__ == "__main__":\n    main()\n', MODEL)
+# What a page begins with, where its reader has come to already.
+WORKING = """claude-workers init 01
+claude-workers dispatch 01 ./calc -p 'Subtract' --task-id 3f2a7c1e-9d0b-4c55-8e21-5a6b7c8d9e0f
+until claude-workers status 01 --json | grep -q '"last_text": "here"'; do sleep 0.1; done
+"""
+BEGINNINGS = {"for-claude.md": "claude-workers init 01\n", "how-to.md": WORKING, "recovery.md": WORKING}
+BEGINNINGS["recovery.md"] += "claude-workers stop 01\n"
+ENDS = {
+    "README.md": ["worker 01: pull_request", "Keep the style"],
+    "for-claude.md": ['"outcome": "pull_request"'],
+    "tutorial.md": ["worker 01: pull_request", "worker 02: answered", "w01/issue-1"],
+    "recovery.md": ["not checked", "notes.txt", "KillMode=process"],
+}
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with ./calc in it, for who reads a page and has the tool and an agent installed."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    tool = f'#!/bin/sh\nexec {sys.executable} -m claude_workers "$@"\n'
+    for name, text in {"claude-workers": tool, "claude": AGENT}.items():
+        (programs / name).write_text(text, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.delenv("CLAUDE_WORKERS_CLAUDE")
+    return make_repository(tmp_path / "here/calc").parent
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page.read_text("utf-8"))], ids=lambda page: page.name
+)
+def test_the_shell_blocks_of_a_page_are_a_session_that_runs(page: Path, reader: Path) -> None:
+    if page.name == "tutorial.md":
+        shutil.rmtree(reader / "calc")  # its reader makes it
+    script = "\n".join(["set -e", BEGINNINGS.get(page.name, ""), *blocks(page.read_text("utf-8"))])
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=120,
-        stdin=subprocess.DEVNULL, env={**env, "PATH": f"{program.parent}:{os.environ['PATH']}"},
+        ["bash", "-c", script], cwd=reader, capture_output=True, text=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
+    subprocess.run(["claude-workers", "stop", "--all"], capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "worker 01: pull_request" in done.stdout
-    assert "worker 02: answered" in done.stdout
-    assert "w01/issue-1" in done.stdout
+    assert [words for words in ENDS.get(page.name, []) if words not in done.stdout] == []
