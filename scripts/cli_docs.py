@@ -1,20 +1,16 @@
-"""The command line's page: docs/cli.md, written from every verb's own help; --check tells whether it is stale."""
+"""The command line's page: docs/cli.md, written from every verb's own help."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import click
 
 from claude_workers.cli.main import VERBS, cli
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 _HEAD = """# The command line
 
 Every verb's own help, as `claude-workers VERB --help` prints it. The options `--root --on --local
 --json --no-color -v` of the whole program stand before or after any verb and are left out here.
-This page is written by `scripts/cli_docs.py`.
+This page is written by `scripts/pages.py`.
 """
 _GLOBAL = {"root", "on", "local", "json", "no_color", "verbose", "help"}
 
@@ -47,17 +43,3 @@ def _block(command: click.Command, ctx: click.Context) -> str:
             param.hidden = True
     command.add_help_option = False
     return f"```\n{command.get_help(ctx)}\n```\n"
-
-
-def main() -> None:
-    """Write the page, or with --check exit 1 when it is not as it should be."""
-    made = page()
-    if sys.argv[1:] == ["--check"]:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != made:
-            sys.exit("docs/cli.md is stale: run .venv/bin/python scripts/cli_docs.py")
-    else:
-        PAGE.write_text(made, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

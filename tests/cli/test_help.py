@@ -49,7 +49,7 @@ def test_every_verb_has_help_with_an_example_of_its_own(words: str) -> None:
 
 
 def test_the_page_of_the_command_line_is_not_stale() -> None:
-    done = subprocess.run([sys.executable, "scripts/cli_docs.py", "--check"], cwd=CHECKOUT, check=False)
+    done = subprocess.run([sys.executable, "scripts/pages.py", "--check"], cwd=CHECKOUT, check=False)
     assert done.returncode == 0
 
 
