@@ -19,7 +19,7 @@ FLOORS: list[set[str]] = [
     {"agent", "workspace", "forge"},
     {"runner"},
     {"pool"},
-    {"prove"},
+    {"prove", "hosts"},
     {"looking"},
     {"fleet"},
     {"testing"},

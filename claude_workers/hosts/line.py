@@ -1,0 +1,87 @@
+"""A line to a host: a command run over there, its output line by line, and how it ended.
+
+Whatever carries it, the far side's login shell is given one word of ours, `sh -c '...'`, that finds
+the programs of a user and says where the output begins: what profiles print before is not ours.
+"""
+
+from __future__ import annotations
+
+import shlex
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from claude_workers.errors import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+# Seconds: to come through to a host, and for a command that answers at once.
+CONNECT = 15.0
+ANSWER = 120.0
+KEPT = 8 << 10
+_MARK = "claude-workers-begins"
+# A login shell's PATH is not ours over SSH: where `host setup` puts the command, and people do, is named here.
+_PATH = 'PATH="$HOME/.local/bin:/usr/local/bin:/opt/homebrew/bin:$PATH"; export PATH'
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit status, and the end of what it said on stderr."""
+
+    status: int
+    stderr: str
+
+
+class Line(Protocol):
+    """What carries commands to one host."""
+
+    def execute(self, command: str, stdin: bytes, limit: float | None) -> Generator[bytes, None, Ended]:
+        """Run a command of the far side's shell; yield the lines of its stdout and return how it ended.
+
+        `limit` is for how many seconds nothing may come. Raises Unreachable for a host that does not
+        answer, Refused for one that is not who it was or lets nobody in.
+        """
+
+    def interactive(self, command: str) -> int:
+        """Run a command with this terminal as its own; return its exit status."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class Output:
+    """A command's output as it is read: its lines, and its exit status once all of them came."""
+
+    def __init__(self, running: Generator[bytes, None, Ended], mark: str, host: str) -> None:
+        self._running = running
+        self._mark = mark.encode()
+        self._host = host
+        self.ended: Ended | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        begun = False
+        while True:
+            try:
+                line = next(self._running)
+            except StopIteration as end:
+                self.ended = end.value
+                break
+            if begun:
+                yield line.decode("utf-8", "replace")
+            # What a profile prints without an end of line stands before the mark.
+            begun = begun or line.rstrip(b"\r\n").endswith(self._mark)
+        if not begun and self.ended and self.ended.status == 0:
+            raise Unreachable(f"host {self._host} did not run the command", "look at what its login shell does")
+
+
+def run(line: Line, argv: Sequence[str], host: str, *, stdin: bytes = b"", limit: float | None = ANSWER) -> Output:
+    """Begin a command over there, its words given as they are."""
+    mark = f"{_MARK}-{uuid.uuid4().hex[:12]}"
+    return Output(line.execute(wrapped(argv, mark), stdin, limit), mark, host)
+
+
+def wrapped(argv: Sequence[str], mark: str = "") -> str:
+    """Return the one command for the far side's login shell that runs `argv` and nothing else."""
+    said = f"echo {mark}; " if mark else ""
+    return f"exec sh -c {shlex.quote(f'{_PATH}; {said}exec {shlex.join(argv)}')}"

@@ -1,0 +1,135 @@
+"""The line by the system's own ssh, its connections shared by ssh's multiplexing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import stat
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_workers.errors import Refused, Unreachable, WorkersError
+from claude_workers.hosts.line import CONNECT, KEPT, Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from claude_workers.hosts.registry import Host
+
+_OWN_FAILURE = 255
+_KEPT_OPEN = 60
+_CHUNK = 1 << 16
+_SAID = (
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its key is not the one that is known"),
+    ("Host key verification failed", "its key is not known"),
+    ("Permission denied", "it lets us in with none of our keys"),
+    ("Could not resolve hostname", "its address does not resolve"),
+)
+
+
+class OpenSSH:
+    """One host by way of ssh(1), which obeys ~/.ssh/config whole: FIDO keys, ProxyCommand and all."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def _argv(self, *options: str) -> list[str]:
+        host = self._host
+        settings = {
+            "BatchMode": "yes", "StrictHostKeyChecking": "yes", "ConnectTimeout": str(round(CONNECT)),
+            "ServerAliveInterval": "15", "ServerAliveCountMax": "3", "LogLevel": "ERROR",
+            "ControlMaster": "auto", "ControlPath": f"{_sockets()}/%C", "ControlPersist": str(_KEPT_OPEN),
+        }  # fmt: skip
+        words = ["ssh", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
+        words += ["-p", str(host.port)] if host.port else []
+        words += ["-l", host.user] if host.user else []
+        words += ["-i", str(Path(host.key).expanduser()), "-o", "IdentitiesOnly=yes"] if host.key else []
+        return [*words, *options, "--", host.address]
+
+    def execute(self, command: str, stdin: bytes, limit: float | None) -> Generator[bytes, None, Ended]:
+        """Run a command; see `line.Line`."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        popen = self._started([*self._argv("-T"), command], **pipes)
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                popen.stdin.write(stdin)  # type: ignore[union-attr]
+                popen.stdin.close()  # type: ignore[union-attr]
+            said = yield from self._read(popen, limit)
+            status = popen.wait()
+        finally:
+            popen.kill()
+            popen.wait()
+            for pipe in (popen.stdin, popen.stdout, popen.stderr):
+                with contextlib.suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]
+        if status == _OWN_FAILURE:
+            raise self._failure(said)
+        return Ended(status, said)
+
+    def _read(self, popen: subprocess.Popen[bytes], limit: float | None) -> Generator[bytes, None, str]:
+        """Yield the lines of stdout; return the end of stderr."""
+        partial, said = b"", b""
+        heard = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            for pipe in (popen.stdout, popen.stderr):
+                selector.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
+            while selector.get_map():
+                left = None if limit is None else heard + limit - time.monotonic()
+                if left is not None and left <= 0:
+                    raise Unreachable(f"host {self._host.name} has not answered for {limit:.0f} s", self._remedy())
+                for key, _ in selector.select(left):
+                    data = os.read(key.fd, _CHUNK)
+                    heard = time.monotonic()
+                    if not data:
+                        selector.unregister(key.fileobj)
+                    elif key.fileobj is popen.stderr:
+                        said = (said + data)[-KEPT:]
+                    else:
+                        *lines, partial = (partial + data).split(b"\n")
+                        yield from lines
+        if partial:
+            yield partial
+        return said.decode("utf-8", "replace")
+
+    def interactive(self, command: str) -> int:
+        """Run a command at this terminal; see `line.Line`."""
+        status = self._started([*self._argv("-t"), command]).wait()
+        if status == _OWN_FAILURE:
+            raise Unreachable(f"host {self._host.name}: the connection ended", self._remedy())
+        return status
+
+    def close(self) -> None:
+        """End the shared connection."""
+        subprocess.run([*self._argv("-O", "exit")], capture_output=True, check=False)
+
+    def _started(self, argv: list[str], **pipes: int) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(argv, **pipes)  # type: ignore[call-overload, no-any-return]
+        except FileNotFoundError as error:
+            raise Refused("ssh is not on PATH", "install it: apt-get install openssh-client") from error
+
+    def _failure(self, said: str) -> WorkersError:
+        name, lines = self._host.name, said.strip().splitlines()
+        for words, meaning in _SAID:
+            if words in said:
+                kind = Unreachable if "resolve" in meaning else Refused
+                return kind(f"host {name}: {meaning}", self._remedy())
+        return Unreachable(f"host {name}: {lines[-1] if lines else 'ssh failed'}", self._remedy())
+
+    def _remedy(self) -> str:
+        return f"claude-workers host check {self._host.name}"
+
+
+def _sockets() -> str:
+    """Return the private folder of the shared connections' sockets, whose paths must be short."""
+    folder = Path(tempfile.gettempdir(), f"claude-workers-ssh-{os.geteuid()}")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise Refused(f"{folder} is not a private folder of ours", "remove it")
+    return str(folder)

@@ -1,0 +1,227 @@
+"""The line by fabric, made strict: only a host whose key is known, deadlines on everything, no delay of small packets.
+
+Of itself fabric trusts every key, through a jump host too, and waits for ever on a frozen server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+from fabric import Config, Connection  # type: ignore[import-untyped]
+from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, NoValidConnectionsError, SSHException
+
+from claude_workers.errors import Refused, Unreachable, WorkersError
+from claude_workers.hosts.line import CONNECT, KEPT, Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from claude_workers.hosts.registry import Host
+
+_CHUNK = 1 << 16
+_TICK = 0.05
+# Its background threads print tracebacks of what is told here in a line.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
+
+
+class UnknownKey(Refused):
+    """A host showed a key that nobody has accepted yet."""
+
+    def __init__(self, name: str, shown: str, key: paramiko.PKey) -> None:
+        super().__init__(
+            f"host {name}: the key of {shown} is not known: {key.get_name()} {key.fingerprint}",
+            f"claude-workers host accept {name}, if that fingerprint is its",
+        )
+        self.shown = shown
+        self.key = key
+
+
+class _Refusing(paramiko.MissingHostKeyPolicy):
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        """Refuse what nobody accepted."""
+        del client
+        raise UnknownKey(self._name, hostname, key)
+
+
+class _Strict(Connection):  # type: ignore[misc]
+    """A connection, and those of its jump hosts, to machines with known keys."""
+
+    def __init__(self, host: str, *, named: str, **kwargs: Any) -> None:  # noqa: ANN401  as fabric's
+        self._set(_named=named)
+        super().__init__(host, **kwargs)
+        self._set(client=paramiko.SSHClient())
+        for path in _known_hosts(self.ssh_config):
+            with contextlib.suppress(OSError):
+                self.client.load_system_host_keys(str(path))
+        self.client.set_missing_host_key_policy(_Refusing(named))
+
+    def get_gateway(self) -> Connection | str | None:
+        """Return the way through a jump host, as strict as this one."""
+        jumps = self.ssh_config.get("proxyjump", "none")
+        if jumps == "none":
+            return self.ssh_config.get("proxycommand")
+        gateway: Connection | None = None
+        # The first hop is the one that is reached from here.
+        for hop in jumps.split(","):
+            if self.derive_shorthand(hop)["host"] == self.original_host:
+                return None  # by a wildcard: a jump host is not reached through itself
+            more: dict[str, Any] = {"gateway": gateway} if gateway is not None else {}
+            gateway = _Strict(hop, named=self._named, config=self.config.clone(), connect_timeout=CONNECT,
+                              connect_kwargs=dict(_DEADLINES), **more)  # fmt: skip
+        return gateway
+
+    def open(self) -> paramiko.Transport:
+        """Connect, and let small packets go at once: paramiko leaves them 40 ms late."""
+        super().open()
+        transport: paramiko.Transport = self.transport
+        with contextlib.suppress(OSError, AttributeError):  # a jump's channel is no socket
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # type: ignore[union-attr]
+        return transport
+
+
+_DEADLINES = {"banner_timeout": CONNECT, "auth_timeout": CONNECT, "channel_timeout": CONNECT}
+
+
+def _known_hosts(settings: dict[str, Any]) -> list[Path]:
+    named = str(settings.get("userknownhostsfile", "~/.ssh/known_hosts")).split()
+    return [Path(one).expanduser() for one in (*named, "/etc/ssh/ssh_known_hosts")]
+
+
+class Fabric:
+    """One host by way of fabric, on one connection for as long as this object lives."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._connection: _Strict | None = None
+
+    def connected(self) -> _Strict:
+        """Return the open connection; see `line.Line` for what is raised."""
+        host = self._host
+        if self._connection is not None and self._connection.is_connected:
+            return self._connection
+        options: dict[str, Any] = dict(_DEADLINES)
+        if host.key:
+            options |= {"key_filename": str(Path(host.key).expanduser()), "allow_agent": False, "look_for_keys": False}
+        with _told(host):
+            made = _Strict(host.address, named=host.name, user=host.user, port=host.port, config=Config(),
+                           connect_timeout=CONNECT, connect_kwargs=options)  # fmt: skip
+            try:
+                made.open()
+            except BaseException:
+                with contextlib.suppress(SSHException, OSError):
+                    made.close()
+                raise
+        self._connection = made
+        return made
+
+    def execute(self, command: str, stdin: bytes, limit: float | None) -> Generator[bytes, None, Ended]:
+        """Run a command; see `line.Line`."""
+        with _told(self._host):
+            channel = self._channel()
+            try:
+                channel.exec_command(command)
+                channel.settimeout(limit)
+                channel.sendall(stdin)
+                channel.shutdown_write()
+                said = yield from self._read(channel, limit)
+                channel.status_event.wait(limit)
+                if not channel.status_event.is_set() or channel.exit_status == -1:
+                    raise Unreachable(f"host {self._host.name}: the connection ended", _remedy(self._host))
+                return Ended(channel.exit_status, said)
+            finally:
+                channel.close()
+
+    def _channel(self) -> paramiko.Channel:
+        """Open a channel; on a connection that died meanwhile, once more on a new one."""
+        transport = self.connected().open()
+        try:
+            return transport.open_session(timeout=CONNECT)
+        except (SSHException, EOFError, OSError):
+            frozen = transport.is_active()
+            self.close()
+            if frozen:
+                raise
+            return self.connected().open().open_session(timeout=CONNECT)
+
+    def _read(self, channel: paramiko.Channel, limit: float | None) -> Generator[bytes, None, str]:
+        """Yield the lines of stdout; return the end of stderr."""
+        partial, said = b"", b""
+        heard = time.monotonic()
+        channel.settimeout(_TICK)
+        ended = False
+        while not ended:
+            if channel.recv_stderr_ready():
+                said = (said + channel.recv_stderr(_CHUNK))[-KEPT:]
+                heard = time.monotonic()
+            try:
+                data = channel.recv(_CHUNK)
+            except TimeoutError:
+                if limit is not None and time.monotonic() > heard + limit:
+                    raise Unreachable(f"host {self._host.name} has not answered for {limit:.0f} s",
+                                      _remedy(self._host)) from None  # fmt: skip
+                continue
+            heard = time.monotonic()
+            ended = not data
+            *lines, partial = (partial + data).split(b"\n")
+            yield from lines
+        while channel.recv_stderr_ready():
+            said = (said + channel.recv_stderr(_CHUNK))[-KEPT:]
+        if partial:
+            yield partial
+        return said.decode("utf-8", "replace")
+
+    def interactive(self, command: str) -> int:
+        """Run a command at this terminal; see `line.Line`."""
+        with _told(self._host):
+            done = self.connected().run(command, pty=True, warn=True, hide=False, in_stream=None)
+        return int(done.exited)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            with contextlib.suppress(SSHException, OSError, EOFError):
+                self._connection.close()
+            self._connection = None
+
+
+class _told(contextlib.AbstractContextManager[None]):  # noqa: N801  it is used as a function
+    """Turns what fabric and paramiko raise into errors of ours."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and not isinstance(error, WorkersError):
+            mapped = _error(self._host, error)
+            if mapped:
+                raise mapped from error
+
+
+def _error(host: Host, error: BaseException) -> WorkersError | None:
+    remedy = _remedy(host)
+    if isinstance(error, BadHostKeyException):
+        said = f"its key is not the one that is known: {error.key.get_name()} {error.key.fingerprint}"
+        return Refused(f"host {host.name}: {said}", "find out why; only then take the old one out of known_hosts")
+    if isinstance(error, AuthenticationException):
+        return Refused(f"host {host.name} lets us in with none of our keys", remedy)
+    if isinstance(error, NoValidConnectionsError):
+        return Unreachable(f"host {host.name}: nobody answers at {host.target}", remedy)
+    if isinstance(error, socket.gaierror):
+        return Unreachable(f"host {host.name}: {host.address} does not resolve", remedy)
+    if isinstance(error, (SSHException, EOFError, OSError)):
+        return Unreachable(f"host {host.name}: {str(error) or 'the connection ended'}", remedy)
+    return None
+
+
+def _remedy(host: Host) -> str:
+    return f"claude-workers host check {host.name}"
