@@ -15,6 +15,7 @@ from claude_workers.errors import BadInput
 
 LEVELS = ("enclosure", "double", "claude", "container", "none")
 _ADDRESSES = frozenset({"ssh_url", "rescue_remote"})
+_SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CHOICES = {
     "isolation": LEVELS,
     "permissions": ("dontAsk", "bypass"),
@@ -158,6 +159,8 @@ def spans(table: str, name: str) -> dict[str, Any]:
 def credential_set(name: str) -> dict[str, Any]:
     """Return the table `[credentials.NAME]`; BadInput when there is none."""
     path = file()
+    if not _SET_NAME.fullmatch(name):
+        raise BadInput(f"{name[:40]!r} is no credential set's name", "use letters, digits, dots and dashes")
     tables = read_toml(path).get("credentials", {})
     found = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(found, dict):

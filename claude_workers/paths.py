@@ -60,6 +60,15 @@ class Layout:
         """Return the lock of making, filling and deleting one of our own repositories."""
         return self.locks / f"repo-{name}"
 
+    @property
+    def update_lock(self) -> Path:
+        """Return the lock that an update of the tool holds."""
+        return self.locks / "update"
+
+    def presence_lock(self, worker: str) -> Path:
+        """Return the lock that a person holds who is in a worker's home."""
+        return self.locks / f"presence-{worker}"
+
     def runner_lock(self, worker: str) -> Path:
         """Return the lock that a worker's runner holds for as long as it lives."""
         return self.locks / f"runner-{worker}"

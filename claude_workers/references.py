@@ -10,6 +10,7 @@ from claude_workers.errors import BadInput, NoCredentials
 
 _KINDS = ("env", "file", "command")
 _COMMAND_LIMIT = 30.0
+_LONGEST = 64 << 10
 
 
 def resolved(reference: object, what: str) -> tuple[str, str]:
@@ -45,7 +46,8 @@ def _from_environment(name: str, what: str) -> str:
 
 def _from_file(name: str, what: str) -> str:
     try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
+        with Path(name).expanduser().open(encoding="utf-8") as stream:
+            return stream.read(_LONGEST)
     except (OSError, ValueError, RuntimeError) as error:
         raise NoCredentials(f"{what}: {name!r} cannot be read", "look at the file") from error
 

@@ -131,7 +131,7 @@ def booked(layout: Layout, since: str) -> list[Spent]:
     for path in sorted(layout.spending.glob("*.jsonl")):
         if path.stem >= since[:7]:
             try:
-                lines = (files.read_inside(layout.spending, path.name) or "").splitlines()
+                lines = (files.read_inside(layout.spending, path.name) or "").split("\n")
             except ValueError as error:
                 raise WorkersError(f"{path}: {error}", "move it away: what it held counts no more") from error
             found += [one for line in lines if (one := _parsed(line)) and one.at >= since]

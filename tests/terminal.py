@@ -73,6 +73,10 @@ class Person:
         """Type keys."""
         os.write(self._master, text.encode())
 
+    def signal(self, number: int) -> None:
+        """Send the program a signal."""
+        self._popen.send_signal(number)
+
     def end(self) -> int:
         """Wait for the end and return the exit status; the terminal must be as it was."""
         deadline = time.monotonic() + _PATIENCE

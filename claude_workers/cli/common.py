@@ -96,8 +96,8 @@ def money(usd: float, pays: str) -> str:
 
 
 def print_json(data: object) -> None:
-    """Print one JSON value on one line."""
-    click.echo(json.dumps(data, ensure_ascii=False))
+    """Print one JSON value on one line, in ASCII: a text may hold what no terminal should see, or is no Unicode."""
+    click.echo(json.dumps(data))
 
 
 def width() -> int:

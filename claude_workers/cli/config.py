@@ -10,6 +10,7 @@ from claude_workers import config as settings
 from claude_workers import credentials, paths
 from claude_workers.cli.common import Call, print_json, table, width
 from claude_workers.home import templates
+from claude_workers.text import one_line
 
 
 @click.command()
@@ -31,7 +32,8 @@ def config(call: Call) -> None:
     rows = [["KEY", "VALUE", "FROM", "MEANING"]]
     rows += [[key["key"], _value(key["value"]), key["origin"], key["meaning"]] for key in keys]
     rows += [[name, value, "operator" if value != "unset" else "", ""] for name, value in shown.items()]
-    rows.append(["--prompt-template", ",".join(templates.prompts()) or "none", "prompts/", "prompts by name"])
+    named = one_line(",".join(templates.prompts()), 1000)
+    rows.append(["--prompt-template", named or "none", "prompts/", "prompts by name"])
     for line in table(rows, max(width(), 100)):
         click.echo(line)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
+import time
 
 import click
 
 from claude_workers.cli import stdin
-from claude_workers.cli.common import MARKS, Call, print_json
+from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.logs import show_event
 from claude_workers.cli.params import WORKER
 from claude_workers.errors import BadInput, WorkersError
 from claude_workers.text import plain
 
 _TICK = 0.3
+_CHUNK = 64 << 10
 
 
 @click.command()
@@ -45,26 +49,41 @@ def attach(ctx: click.Context, worker: str, *, take_over: bool) -> None:
 
 def _look_on(call: Call, worker: str) -> None:
     """Show the log as it grows, and tell the agent every line that is typed, until either has an end."""
-    fleet, listening = call.fleet, True
+    fleet, typed = call.fleet, _Typed()
     click.echo(f"worker {worker} is at work; a line you type is told to it, Ctrl-D leaves", err=True)
     cursor: str | None = None
     while True:
         goes_on = fleet.status([worker])[0].state == "busy"
         for event in fleet.events(worker, since=cursor):
             cursor = event.cursor
-            if event.kind:
-                click.echo(f"{MARKS.get(event.kind, ' ')} " + event.text.replace("\n", "\n  "))
+            show_event(call, event)
         if not goes_on:
             return
-        if not listening or not select.select([sys.stdin], [], [], _TICK)[0]:
-            continue
-        line = sys.stdin.readline()
-        if not line:
-            if sys.stdin.isatty():
-                return
-            listening = False  # a pipe that has ended: the work is looked at to its end
-        elif line.strip():
-            _tell(call, worker, line.strip())
+        for line in typed.lines():
+            _tell(call, worker, line)
+        if typed.ended and sys.stdin.isatty():
+            return
+
+
+class _Typed:
+    """What is typed, or comes by a pipe, line by line."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+        self.ended = False
+
+    def lines(self) -> list[str]:
+        """Return the lines that came within a moment; of a pipe that ended also its last, unfinished one."""
+        if self.ended:
+            time.sleep(_TICK)  # a pipe that has ended: the work is looked at to its end
+        if self.ended or not select.select([sys.stdin], [], [], _TICK)[0]:
+            return []
+        came = os.read(sys.stdin.fileno(), _CHUNK)
+        self.ended = not came
+        *lines, self._begun = (self._begun + came).split(b"\n")
+        if self.ended and not sys.stdin.isatty():
+            lines.append(self._begun)
+        return [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
 
 
 def _tell(call: Call, worker: str, text: str) -> None:
@@ -94,10 +113,10 @@ def enter(ctx: click.Context, worker: str, program: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("worker", metavar="ID", type=WORKER)
-@click.option("--api-key", "kind", flag_value="key", help="Keep the API key on standard input.")
-@click.option("--token", "kind", flag_value="token", help="Keep the token of `claude setup-token` on standard input.")
+@click.option("--api-key", is_flag=True, help="Keep the API key on standard input.")
+@click.option("--token", is_flag=True, help="Keep the token of `claude setup-token` on standard input.")
 @click.pass_obj
-def login(call: Call, worker: str, kind: str | None) -> None:
+def login(call: Call, worker: str, *, api_key: bool, token: bool) -> None:
     """Give a worker a Claude login of its own: by Claude's dialogue, or a key or token from standard input.
 
     It is tried before it is kept, costs a word, and what is exported does not replace it any more.
@@ -107,8 +126,11 @@ def login(call: Call, worker: str, kind: str | None) -> None:
     claude setup-token | tail -1 | claude-workers login 01 --token
     """
     fleet = call.fleet
+    if api_key and token:
+        raise BadInput("a key and a token were asked for", "give --api-key or --token")
     fleet.status([worker])
-    if kind is None:
+    kind = "key" if api_key else "token" if token else ""
+    if not kind:
         kind = fleet.log_in(worker)
     else:
         asked = sys.stdin.isatty()

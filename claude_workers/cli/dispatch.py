@@ -45,16 +45,18 @@ def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ..
     echo "Review for security issues" | claude-workers dispatch 01 ./calc 1
     """
     call: Call = ctx.obj
+    heard = 0
     wait, no_stdin = given.pop("wait"), given.pop("no_stdin")
     issue, prompt = _words(repo, words, given.pop("prompt"))
     names.address(worker)
     if prompt == "-" or (prompt is None and not no_stdin and stdin.is_piped()):
         prompt = stdin.read_all() if prompt == "-" else stdin.read_piped()
-        if prompt:
-            click.echo(f"prompt: {len(prompt)} characters from stdin", err=call.json)
+        heard = len(prompt)
     given["budget_usd"] = given.pop("budget")
     answer = call.fleet.order(worker, repo, issue, prompt or "", **given)
     task = answer.task
+    if heard:
+        click.echo(f"prompt: {heard} characters from stdin", err=call.json)
     if task.isolation == "none":
         click.echo("isolation: none, as you chose: this agent can reach all that you can", err=True)
     if call.json:

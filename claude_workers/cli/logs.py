@@ -36,14 +36,15 @@ def logs(  # noqa: PLR0913  one parameter an option
         recent = list(fleet.events(worker))
         shown = [event for event in recent if event.raw] if raw else [event for event in recent if event.kind]
         for event in shown[len(shown) - lines if lines < len(shown) else 0 :] if lines else []:
-            _print(call, event, raw=raw)
+            show_event(call, event, raw=raw)
         cursor = recent[-1].cursor if recent else None
     if follow or since is not None:
         for event in fleet.events(worker, since=cursor, follow=follow):
-            _print(call, event, raw=raw)
+            show_event(call, event, raw=raw)
 
 
-def _print(call: Call, event: LogEvent, *, raw: bool) -> None:
+def show_event(call: Call, event: LogEvent, *, raw: bool = False) -> None:
+    """Print one event of a log; nothing of one that shows nothing."""
     if raw:
         if event.raw:
             click.echo(event.raw)

@@ -133,7 +133,7 @@ def main() -> None:
 
 def _told(code: str, message: str, remedy: str, status: int) -> int:
     """Print an error as one line on stderr and, under --json, as an object on stdout."""
-    message = " ".join(message.split())
+    message, remedy = (" ".join(text.split()) for text in (message, remedy))
     with contextlib.suppress(BrokenPipeError):
         click.echo(f"claude-workers: {message}" + (f"; {remedy}" if remedy else ""), err=True)
         if "--json" in sys.argv:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -10,6 +11,9 @@ from click.shell_completion import CompletionItem
 from claude_workers import access, clock, names, paths
 from claude_workers.cli.common import Call
 from claude_workers.errors import BadInput
+
+# A shell puts what is offered into the line as it stands: other names could be commands there.
+_HARMLESS = re.compile(r"[A-Za-z0-9_./~@:+,=-]+")
 
 
 class Worker(click.ParamType):  # type: ignore[type-arg]
@@ -36,7 +40,7 @@ class Repo(click.ParamType):  # type: ignore[type-arg]
         del param
         from claude_workers.pool.history import repositories  # noqa: PLC0415  start-up cost
 
-        known = [one for one in repositories(_layout(ctx)) if one.startswith(incomplete)]
+        known = [one for one in repositories(_layout(ctx)) if one.startswith(incomplete) and _HARMLESS.fullmatch(one)]
         # Not both: a folder to be completed makes bash forget what it was given before.
         return [*map(CompletionItem, known)] or [CompletionItem(incomplete, type="dir")]
 

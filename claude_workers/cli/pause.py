@@ -38,4 +38,4 @@ def resume(call: Call) -> None:
     if call.json:
         print_json({"paused": None, "ended": ended.to_json()})
     else:
-        click.echo(f"dispatching goes on; it was paused at {ended.at} by {ended.by}")
+        click.echo(f"dispatching goes on; it {ended.told}")

@@ -36,6 +36,8 @@ def install(call: Call, *, project: bool, force: bool) -> None:
     base = Path.cwd() if project else Path.home()
     place = base / ".claude" / "skills" / _NAME / "SKILL.md"
     shipped = (paths.shipped_templates() / "skills" / _NAME / "SKILL.md").read_text(encoding="utf-8")
+    if place.is_dir():
+        raise Busy(f"{place} is a folder", "move it away")
     present = place.read_text(encoding="utf-8", errors="replace") if place.exists() else None
     if present not in {None, shipped} and not force:
         raise Busy(f"{place} is there already, and is another", "look at it, or replace it with --force")

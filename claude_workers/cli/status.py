@@ -46,7 +46,7 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
                     "paused": pause.to_json() if pause else None})  # fmt: skip
         return
     if pause:
-        click.echo(f"paused since {pause.at}{f': {pause.reason}' if pause.reason else ''}; claude-workers resume")
+        click.echo(f"dispatching {pause.told}; claude-workers resume")
     _print_rows(call, rows)
     for one in orphans:
         click.echo(f"left behind: {one.repo}#{one.issue}, worker {one.worker} is {one.state}: {_way_out(one)}")

@@ -55,11 +55,11 @@ def read_all() -> str:
 
 
 def _too_long() -> BadInput:
-    return BadInput(f"standard input is longer than {_LIMIT} bytes", "shorten the prompt")
+    return BadInput(f"standard input is longer than {_LIMIT} bytes", "shorten it")
 
 
 def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8").strip()
     except UnicodeDecodeError as error:
-        raise BadInput("standard input is not UTF-8 text", "pipe the prompt as UTF-8") from error
+        raise BadInput("standard input is not UTF-8 text", "pipe UTF-8 text") from error

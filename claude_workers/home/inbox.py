@@ -82,7 +82,7 @@ def _read(home: Home, task_id: str) -> tuple[list[Message], bool]:
     text = files.read_inside(home.path, str(path(home, task_id).relative_to(home.path))) or ""
     found: dict[str, Message] = {}
     closed = False
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a message may hold what else ends a line to Python
         try:
             data = json.loads(line)
             if not any(mark in data for mark in _MARKS):

@@ -66,7 +66,9 @@ def check_settings(text: str, where: str) -> None:
 def create(layout: Layout, worker: str, credential_set: str | None = None) -> Home:
     """Make a home whole, bound to a credential set or with the operator's own; Busy when one exists already."""
     home = Home(layout, worker)
-    content = rendered(worker, sets.values(credential_set) if credential_set else credentials.from_operator())
+    content = rendered(
+        worker, sets.values(credential_set) if credential_set is not None else credentials.from_operator()
+    )
     files.make_private(layout.root)
     if os.path.lexists(home.path):
         raise Busy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from claude_workers import config, credentials, files, transcript
 from claude_workers.enclosure import levels
 from claude_workers.errors import BadInput, NoCredentials, NotFound, WorkerBusy, WorkersError
-from claude_workers.home import archive, provision, tasks
+from claude_workers.home import archive, presence, provision, tasks
 from claude_workers.home.home import Home, find
 from claude_workers.lock import locked
 from claude_workers.model import Task
@@ -95,7 +95,9 @@ def _held(layout: Layout, worker: str) -> Iterator[Home]:
     """Hold a worker that no runner is at."""
     preflight.check_outside_sandbox()
     home = find(layout, worker)
-    with locked(layout.worker_lock(worker), _AT_HAND, f"another command holds worker {worker}"):
+    presence.check(home)
+    lock = layout.worker_lock(worker)
+    with locked(lock, _AT_HAND, f"another command holds worker {worker}"), presence.held(home):
         state = tasks.state(home)
         if state.name == "busy" and state.task:
             raise WorkerBusy(

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from claude_workers import config, credentials, limits
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
-from claude_workers.home import tasks
+from claude_workers.home import presence, tasks
 from claude_workers.home.home import every, find
-from claude_workers.lock import locked
 from claude_workers.pool import floors, leave, preflight
-from claude_workers.pool.dispatch import LOCK_WAIT, describe, wait
+from claude_workers.pool.dispatch import describe, wait
 from claude_workers.pool.recover import resume
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _STOPPABLE = frozenset({"busy", "waiting", "crashed", "unknown"})
 def stop(layout: Layout, worker: str) -> Task:
     """Stop a worker's task and see that its whole tree ended; the task can be restarted."""
     home = find(layout, worker)
-    with locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
+    with presence.alone(home):
         return leave.stop(home)
 
 
@@ -51,7 +50,7 @@ def restart(layout: Layout, worker: str) -> Task:
     """
     preflight.check_outside_sandbox()
     home = find(layout, worker)
-    with locked(layout.worker_lock(worker), LOCK_WAIT, f"another command holds worker {worker}"):
+    with presence.alone(home):
         state = tasks.state(home)
         if state.task is None:
             if state.name == "unknown":

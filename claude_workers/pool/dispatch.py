@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from claude_workers import access, clock, files
 from claude_workers.errors import BadInput, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
-from claude_workers.home import archive, tasks
+from claude_workers.home import archive, presence, tasks
 from claude_workers.home.home import HANDED, Home, find
-from claude_workers.lock import is_free, locked
+from claude_workers.lock import is_free
 from claude_workers.model import Receipt, Task
 from claude_workers.names import task_branch
 from claude_workers.pool import leave, pause, preflight
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from claude_workers.pool.floors import Wait
     from claude_workers.pool.preflight import Order, Ready
 
-LOCK_WAIT = 120.0
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SHELL", "USER", "LOGNAME", "XDG_RUNTIME_DIR",
            "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
            "REQUESTS_CA_BUNDLE", "RUSTUP_HOME", "npm_config_registry", "GIT_SSL_CAINFO", "HTTPS_PROXY",
@@ -61,11 +60,11 @@ def dispatch(layout: Layout, order: Order) -> Dispatched:
         return Dispatched(known, new=False)  # one that is still starting may yet be undone: wait for it
     pause.check(layout)
     ready = preflight.check(layout, home, order, repository)
-    busy = f"another command holds worker {order.worker}"
-    with locked(layout.worker_lock(order.worker), LOCK_WAIT, busy):
+    with presence.alone(home):
         known = _known(home, order, repository)
         if known:
             return Dispatched(known, new=False)
+        pause.check(layout)  # again: who comes after a pause has returned starts nothing
         state = tasks.state(home)
         if state.task and _same(state.task, order, repository):
             leave.end_leftovers(home, state.task)
@@ -225,7 +224,8 @@ def wait(home: Home, task: Task, why: Wait, *, spent: int = 0) -> Task:
 
 
 def start_runner(home: Home, task: Task) -> None:
-    """Start a runner for the current task and see that it lives; WorkersError otherwise."""
+    """Start a runner for the current task and see that it lives; WorkersError otherwise, Busy while an update runs."""
+    pause.check_update(home.layout)
     folder = files.make_private(home.run(task.task_id))
     passed = {*_PASSED, *access.variables(task.repository)}
     kept = {name: value for name, value in os.environ.items() if name in passed or name.startswith(_PASSED_PREFIXES)}

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from claude_workers.errors import Busy, WorkersError
+from claude_workers.home.presence import LOCK_WAIT
 from claude_workers.lock import locked
 from claude_workers.model import Record
 from claude_workers.pool import ended, stored
-from claude_workers.pool.dispatch import LOCK_WAIT
 from claude_workers.pool.garbage import Ground, Thing, Verdict
 from claude_workers.pool.preflight import check_outside_sandbox
 from claude_workers.text import one_line

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.errors import NotFound, WorkerBusy, WorkersError
-from claude_workers.home import archive, provision, tasks
+from claude_workers.home import archive, presence, provision, tasks
 from claude_workers.home.home import Home, find
-from claude_workers.lock import locked
 from claude_workers.names import worker_id
 from claude_workers.pool import leave
-from claude_workers.pool.dispatch import LOCK_WAIT, describe
+from claude_workers.pool.dispatch import describe
 from claude_workers.runner.finish import finish
 from claude_workers.runner.rescue import rescue
 from claude_workers.runner.run import MADE_FOR, Run
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
     from claude_workers.model import Receipt
     from claude_workers.paths import Layout
-
-
-def _busy(worker: str) -> str:
-    return f"another command holds worker {worker}"
 
 
 def init(layout: Layout, workers: Sequence[str], credential_set: str | None = None) -> list[Home]:
@@ -49,7 +44,7 @@ def init(layout: Layout, workers: Sequence[str], credential_set: str | None = No
 def refresh(layout: Layout, worker: str) -> list[str]:
     """Render a home's templates and credentials again; WorkerBusy while its agent may be reading them."""
     home = find(layout, worker)
-    with locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+    with presence.alone(home):
         state = tasks.state(home)
         if state.name == "busy":
             raise WorkerBusy(
@@ -66,7 +61,7 @@ def reset(layout: Layout, worker: str, *, discard: bool = False) -> Receipt | No
     moved aside. Returns the receipt; None when there was nothing, or nothing to believe.
     """
     home = find(layout, worker)
-    with locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+    with presence.alone(home):
         state = tasks.state(home)
         if state.name == "idle":
             raise NotFound(f"worker {worker} is idle: there is nothing to reset", "claude-workers status")
@@ -105,7 +100,7 @@ def _archive(home: Home, state: tasks.State, *, discard: bool) -> Receipt:
 def remove(layout: Layout, worker: str, *, discard: bool = False) -> None:
     """Delete a home; refused while a task is current or work in it is neither published nor rescued."""
     home = find(layout, worker)
-    with locked(layout.worker_lock(worker), LOCK_WAIT, _busy(worker)):
+    with presence.alone(home):
         state = tasks.state(home)
         if state.name == "busy":
             raise WorkerBusy(f"worker {worker} is busy", f"claude-workers stop {worker} first")

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_workers import clock, files
-from claude_workers.errors import Busy, NotFound
+from claude_workers.errors import BadInput, Busy, NotFound, WorkersError
+from claude_workers.lock import is_free
 from claude_workers.model import Record
 
 if TYPE_CHECKING:
     from claude_workers.paths import Layout
+
+
+_LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,17 @@ class Pause(Record):
     by: str
     reason: str = ""
 
+    @property
+    def told(self) -> str:
+        """The pause in words; of one that cannot be read only that is known."""
+        since = f"was paused at {self.at} by {self.by}" if self.at else "is paused"
+        return f"{since}{f': {self.reason}' if self.reason else ''}"
+
 
 def pause(layout: Layout, reason: str = "") -> Pause:
     """Let nothing new be dispatched; the pause that stands already when there is one."""
+    if len(reason) > _LONGEST:
+        raise BadInput(f"the reason is longer than {_LONGEST} characters", "shorten it")
     files.make_private(layout.root)
     made = Pause(clock.now(), getpass.getuser(), reason)
     files.create_exclusive(layout.paused, files.to_text(made.to_json()))
@@ -36,7 +48,10 @@ def resume(layout: Layout) -> Pause:
     found = standing(layout)
     if found is None:
         raise NotFound("nothing is paused", "claude-workers status")
-    layout.paused.unlink(missing_ok=True)
+    try:
+        layout.paused.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkersError(f"{layout.paused} cannot be removed: {error.strerror}", "remove it by hand") from error
     return found
 
 
@@ -53,5 +68,11 @@ def check(layout: Layout) -> None:
     """Raise Busy while dispatching is paused."""
     found = standing(layout)
     if found:
-        why = f": {found.reason}" if found.reason else ""
-        raise Busy(f"dispatching was paused at {found.at} by {found.by}{why}", "claude-workers resume")
+        raise Busy(f"dispatching {found.told}", "claude-workers resume")
+    check_update(layout)
+
+
+def check_update(layout: Layout) -> None:
+    """Raise Busy while the tool is being updated: what starts then would be of both versions."""
+    if not is_free(layout.update_lock):
+        raise Busy("an update is under way", "dispatch when it has ended")

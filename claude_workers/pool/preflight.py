@@ -108,7 +108,7 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
     settings = _settings(order, repository)
     if len(order.prompt) > PROMPT_LIMIT or "\0" in order.prompt:
         raise BadInput(f"the prompt is longer than {PROMPT_LIMIT} characters or not text", "shorten it")
-    if order.issue is None and not order.prompt.strip() and not order.prompt_template:
+    if order.issue is None and not order.prompt.strip() and order.prompt_template is None:
         raise BadInput("there is nothing to do", "name an ISSUE or say a PROMPT")
     options = _options(settings, order, home, repository)
     isolation = order.isolation or settings.isolation or levels.best()
@@ -179,7 +179,7 @@ def _options(settings: config.Settings, order: Order, home: Home, repository: Re
         if settings.forge_access == "worker":
             access.agent_token(repository)
     check_home(home)
-    if order.prompt_template:
+    if order.prompt_template is not None:
         options["prompt_template"] = templates.named_prompt(order.prompt_template)
     text = options.get("prompt_template") or templates.read("prompt.md")
     templates.fill(str(text), dict.fromkeys(templates.PROMPT_VARIABLES, ""), "prompt template")

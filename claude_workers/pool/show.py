@@ -42,7 +42,7 @@ def show(layout: Layout, wanted: str, last: int = 15) -> Shown:
 
     With the `last` events of its log. NotFound, BadInput when several tasks begin so.
     """
-    home, task = _find(layout, wanted)
+    home, task = _find(layout, wanted.lower())
     missing: list[str] = []
     current = tasks.state(home)
     mine = current.task is not None and current.task.task_id == task.task_id

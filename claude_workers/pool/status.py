@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_workers import clock, credentials
 from claude_workers.errors import BadInput
-from claude_workers.home import archive, tasks
+from claude_workers.home import archive, presence, tasks
 from claude_workers.home.home import Home, every, find
 from claude_workers.model import Todos, WorkerStatus
 
@@ -87,6 +87,6 @@ def _without_task(home: Home, state: tasks.State) -> WorkerStatus:
         host=LOCAL,
         state=state.name,
         outcome=receipt.get("outcome") if state.name == "idle" else None,
-        reason=(state.reason or receipt.get("reason") or None),
+        reason=presence.TOLD if presence.stands(home) else state.reason or receipt.get("reason") or None,
         credentials=pays,
     )

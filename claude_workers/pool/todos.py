@@ -49,7 +49,7 @@ def _of(home: Home, task: Task) -> Listed:
 def _written(home: Home, task: Task) -> list[Todo]:
     """Return the list that was last written into the stream."""
     text = files.read_inside(home.path, f"runs/{task.task_id}/stream.jsonl", 2 << 30) or ""
-    for line in reversed([one for one in text.splitlines() if _MARK in one]):
+    for line in reversed([one for one in text.split("\n") if _MARK in one]):
         event = stream.parse(line.encode())
         found = stream.todos(event) if event else None
         if found is not None:

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from claude_workers.errors import Busy, WorkersError
-from claude_workers.home import tasks
+from claude_workers.home import presence, tasks
 from claude_workers.home.home import every
+from claude_workers.lock import locked
 from claude_workers.model import Record
-from claude_workers.pool import pause
 
 if TYPE_CHECKING:
     from claude_workers.model import Json
@@ -83,13 +83,13 @@ def _noted(name: str) -> str | None:
 def update(layout: Layout) -> Updated:
     """Upgrade and render every home again; Busy while a runner lives: it would load half of each version.
 
-    Nothing is dispatched meanwhile. WorkersError when a command fails; the homes are left as they are then.
+    No runner starts meanwhile. WorkersError when a command fails; the homes are left as they are then.
     """
     chosen, before = way(), metadata.version(_NAME)
-    paused = pause.standing(layout) is not None
-    if not paused:
-        pause.pause(layout, "update")
-    try:
+    with locked(layout.update_lock, 0.0, "another update is under way"):
+        for home in every(layout):
+            with presence.alone(home):
+                pass  # a dispatch that was let in before has come to its end
         busy = [home.worker for home in every(layout) if tasks.state(home).name in {"busy", "unknown"}]
         if busy:
             raise Busy(
@@ -99,9 +99,6 @@ def update(layout: Layout) -> Updated:
         for command in chosen.commands:
             _run(command)
         refreshed = {home.worker: _refreshed(layout, home.worker) for home in every(layout)}
-    finally:
-        if not paused:
-            pause.resume(layout)
     return Updated(chosen, before, _version(), refreshed)
 
 

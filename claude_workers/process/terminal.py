@@ -95,8 +95,17 @@ def _write_all(handle: int, data: bytes) -> None:
 def _raw(handle: int) -> Iterator[None]:
     """Give every key on as it is; the terminal is as before in the end, whatever happens."""
     before = termios.tcgetattr(handle)
+    handlers = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     tty.setraw(handle)
     try:
         yield
     finally:
-        termios.tcsetattr(handle, termios.TCSAFLUSH, before)
+        with contextlib.suppress(termios.error):  # a terminal that was closed
+            termios.tcsetattr(handle, termios.TCSAFLUSH, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: object) -> None:
+    """End by way of what is to be undone, as a signal alone would not."""
+    raise SystemExit(128 + number)

@@ -70,8 +70,10 @@ def try_credential(run: Run, values: dict[str, str], pays: str) -> None:
     enclosure = dataclasses.replace(enclosure, cwd=run.home.path, env={**enclosure.env, "CLAUDE_CODE_MAX_RETRIES": "1"})
     status, printed, errors = execute(enclosure, argv, bounds=Bounds(_PATIENCE))
     try:
-        told = json.loads(printed.decode("utf-8", "replace").strip().splitlines()[-1])
-    except (ValueError, IndexError):
+        told = json.loads(printed.decode("utf-8", "replace").strip().split("\n")[-1])
+        if not isinstance(told, dict):
+            raise TypeError
+    except (ValueError, TypeError):
         said = one_line(run.publishable(errors.decode("utf-8", "replace")), 200)
         raise WorkersError(f"Claude Code ended with {status}: {said}", "claude-workers doctor") from None
     if told.get("is_error"):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from claude_workers.home import inbox
 from claude_workers.home.home import find
@@ -73,3 +80,87 @@ def test_without_a_terminal_or_with_an_agent_at_work_nobody_comes_in(stage: Stag
     assert (done.returncode, "--take-over" in done.stderr) == (4, True)
     done = cli("login", "01", "--api-key", input="sk-ant-api03-0123456789")
     assert done.returncode == 4
+
+
+def test_while_a_person_is_in_a_home_nothing_else_is_done_with_the_worker(
+    stage: Stage, cli: Cli, tmp_path: Path
+) -> None:
+    with Person(["enter", "01"], tmp_path) as person:
+        person.until("bash-")
+        person.type("echo in''side\r")
+        person.until("inside")
+        assert stage.fleet.status(["01"])[0].reason == "a person is in its home"
+        for words in (
+            ["dispatch", "01", str(stage.calc), "-p", "x", "--no-stdin"],
+            ["refresh", "01"],
+            ["remove", "01"],
+        ):
+            began = time.monotonic()
+            assert "a person is in its home" in cli(*words).stderr
+            assert time.monotonic() - began < 20
+        with Person(["enter", "01"], tmp_path) as other:
+            assert other.end() == 4
+        person.type("exit\r")
+        person.end()
+    assert stage.fleet.status(["01"])[0].reason is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_us_leaves_the_terminal_as_it_was(stage: Stage, tmp_path: Path, number: int) -> None:
+    with Person(["enter", "01"], tmp_path) as person:
+        person.until("bash-")
+        person.type("echo in''side\r")
+        person.until("inside")
+        person.signal(number)
+        assert person.end() == 128 + number
+    assert stage.fleet.status(["01"])[0].reason is None
+
+
+def test_lines_of_a_pipe_are_told_one_by_one_and_what_is_seen_is_json_where_wanted(stage: Stage, cli: Cli) -> None:
+    task = stage.start(ADD, HERE, WAIT, DONE)
+    stage.until(lambda row: row.last_text == "here")
+    argv = [sys.executable, "-m", "claude_workers", "attach", "01", "--json"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cli.folder) as looking:
+        assert looking.stdin
+        assert looking.stdout
+        looking.stdin.write(b"one\ntwo\nthr")
+        looking.stdin.flush()
+        home = find(stage.fleet.layout, "01")
+        until(lambda: len(inbox.messages(home, task.task_id)) == 2, "two lines are told")
+        looking.stdin.write(b"ee")
+        looking.stdin.close()
+        until(lambda: len(inbox.messages(home, task.task_id)) == 3, "the last is told")
+        (stage.home / ".cache/go").touch()
+        events = [json.loads(line) for line in looking.stdout]
+    assert [one.text for one in inbox.messages(home, task.task_id)] == ["one", "two", "three"]
+    assert "outcome: pull_request" in events[-1]["text"]
+
+
+def test_half_a_line_and_the_end_of_input_leave_and_tell_nothing(stage: Stage, tmp_path: Path) -> None:
+    task = stage.start(HERE, HANG)
+    stage.until(lambda row: row.last_text == "here")
+    with Person(["attach", "01"], tmp_path) as person:
+        person.until("◇ here")
+        person.type("half\x04\x04")
+        assert person.end() == 0
+    assert inbox.messages(find(stage.fleet.layout, "01"), task.task_id) == []
+
+
+@pytest.mark.parametrize("answer", ["[1, 2]", "5", "nonsense", ""])
+def test_a_claude_that_answers_nonsense_is_told_in_a_line(
+    stage: Stage, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str
+) -> None:
+    program = tmp_path / "claude"
+    program.write_text(f"#!/bin/sh\necho '{answer}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("CLAUDE_WORKERS_CLAUDE", str(program))
+    before = (stage.home / ".env").read_text("utf-8")
+    done = cli("login", "01", "--api-key", input="sk-ant-api03-0123456789")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "Claude Code ended with" in done.stderr
+    assert (stage.home / ".env").read_text("utf-8") == before
+
+
+def test_a_key_and_a_token_at_once_are_refused(stage: Stage, cli: Cli) -> None:
+    del stage
+    assert "--api-key or --token" in cli.refused(2, "login", "01", "--api-key", "--token", input="sk-ant-0123456789")

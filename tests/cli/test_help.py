@@ -14,8 +14,8 @@ import pytest
 from claude_workers import Receipt
 from claude_workers.cli.main import VERBS, cli
 from tests.cli.conftest import Cli
-from tests.conftest import CHECKOUT, missing
-from tests.stage import DONE, Stage
+from tests.conftest import CHECKOUT, make_repository, missing
+from tests.stage import DONE, Stage, steps
 
 
 def commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -93,6 +93,17 @@ def test_bash_completes_verbs_ids_and_repositories(cli: Cli, program: Path, stag
     assert str(stage.calc) in completed(cli, program, "claude-workers dispatch 01 |")
     assert completed(cli, program, f"claude-workers logs --root {cli.folder}/nowhere |") == []
     assert "--follow" in completed(cli, program, "claude-workers logs --")
+
+
+@pytest.mark.parametrize("name", ["a b", "a$(touch PWN)", "a;b", "a`b`", "a*", "a'b"])
+def test_a_folder_s_name_is_never_offered_as_a_command(
+    cli: Cli, program: Path, stage: Stage, tmp_path: Path, name: str
+) -> None:
+    odd = make_repository(tmp_path / "odd" / name)
+    stage.fleet.dispatch("01", str(odd), prompt=steps(DONE), expect="answer")
+    stage.end()
+    assert not any(name in one for one in completed(cli, program, f"claude-workers dispatch 01 {tmp_path}/odd/"))
+    assert str(odd) not in completed(cli, program, "claude-workers dispatch 01 |")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

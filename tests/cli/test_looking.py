@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from claude_workers import paths
+from claude_workers.lock import locked
 from claude_workers.model import Receipt, Todos, WorkerStatus
 from tests.cli.conftest import Cli, picture
+from tests.racing import until
 from tests.stage import ADD, DONE, HANG, HERE, Stage, steps
 
 LIST = {"todo": ["Read", "Write"], "done": 1}
@@ -211,3 +216,41 @@ def test_prompt_templates_are_listed_and_may_use_the_names_of_others(stage: Stag
     task = stage.start(DONE, prompt_template="architect", expect="answer")
     stage.end()
     assert f"{task.branch} is {task.branch}, 01 is 01. Play." in cli.ok("show", "01")
+
+
+def test_a_list_with_an_odd_end_of_a_line_in_it_is_shown(stage: Stage, cli: Cli) -> None:
+    items = [{"content": "a\u2028b", "status": "pending", "activeForm": "a"}]
+    used = {"type": "tool_use", "id": "t", "name": "TodoWrite", "input": {"todos": items}}
+    line = json.dumps({"type": "assistant", "message": {"role": "assistant", "content": [used]}}, ensure_ascii=False)
+    stage.play({"raw": line}, DONE, expect="answer")
+    assert "no list" not in cli.ok("todos", "01")
+
+
+def test_json_holds_nothing_that_a_terminal_or_a_parser_minds(stage: Stage, cli: Cli) -> None:
+    stage.start(HERE, HANG)
+    stage.until(lambda row: row.last_text == "here")
+    done = subprocess.run(
+        [sys.executable, "-m", "claude_workers", "tell", "01", b"\xff \xc2\x9b \xe2\x80\xae", "--json"],
+        cwd=cli.folder, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.isascii()
+    assert json.loads(done.stdout)["message"]["text"] == "\udcff \x9b \u202e"
+
+
+def _opened(pid: int, path: Path) -> bool:
+    return any(os.path.realpath(one) == str(path) for one in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_a_pause_stops_who_only_waited_for_the_worker(stage: Stage, cli: Cli) -> None:
+    argv = [sys.executable, "-m", "claude_workers", "dispatch", "01", str(stage.calc), "-p", "x", "--no-stdin"]
+    with locked(stage.fleet.layout.worker_lock("01"), 1, "held"):
+        waiting = subprocess.Popen(argv, cwd=cli.folder, stderr=subprocess.PIPE, text=True)
+        until(lambda: _opened(waiting.pid, stage.fleet.layout.worker_lock("01")), "it waits for the worker")
+        cli.ok("pause", "the registry is down")
+    _, said = waiting.communicate(timeout=30)
+    assert (waiting.returncode, "the registry is down" in said) == (4, True)
+    assert stage.fleet.status(["01"])[0].state == "idle"
+
+
+def test_a_pause_says_why_in_few_words(cli: Cli) -> None:
+    cli.refused(2, "pause", "x" * 501)

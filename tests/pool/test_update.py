@@ -94,3 +94,34 @@ def test_what_cannot_be_upgraded_is_told_and_leaves_the_homes(
         stage.fleet.update()
     assert (stage.home / ".claude/CLAUDE.md").read_text("utf-8") == "old"
     assert pause.standing(stage.fleet.layout) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(["dispatch", "01", "CALC", "-p", "x", "--no-stdin"], 4), (["update"], 4), (["pause", "mine"], 0)],
+)
+def test_what_comes_while_the_tool_is_updated(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], status: int
+) -> None:
+    asked = " ".join(str(stage.calc) if one == "CALC" else one for one in words)
+    script = f"{sys.executable} -m claude_workers {asked} > {tmp_path}/said 2>&1; echo $? > {tmp_path}/status"
+    monkeypatch.setattr(updating, "way", lambda: Way("pip", [["sh", "-c", script]]))
+    stage.fleet.update()
+    assert int((tmp_path / "status").read_text("utf-8")) == status, (tmp_path / "said").read_text("utf-8")
+    assert stage.fleet.status(["01"])[0].state == "idle"
+    standing = pause.standing(stage.fleet.layout)
+    assert (standing.reason if standing else None) == ("mine" if status == 0 else None)
+
+
+def test_a_stopped_task_is_not_restarted_while_the_tool_is_updated(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stage.start(HERE, HANG)
+    stage.fleet.stop("01")
+    script = (
+        f"{sys.executable} -m claude_workers restart 01 2> {tmp_path}/said; {sys.executable} -m claude_workers recover"
+    )
+    monkeypatch.setattr(updating, "way", lambda: Way("pip", [["sh", "-c", script]]))
+    stage.fleet.update()
+    assert "an update is under way" in (tmp_path / "said").read_text("utf-8")
+    assert stage.fleet.status(["01"])[0].state == "stopped"

@@ -167,3 +167,12 @@ def test_lines_that_were_cut_or_are_none_are_passed_over(stage: Stage) -> None:
     go(stage)
     assert stage.end().outcome == "pull_request"
     assert inbox.waiting(home, task_id) == []
+
+
+@pytest.mark.parametrize("odd", ["a\u2028b", "a\u0085b", "a\x0cb", "a\rb", "a\u2029b", "a\ud800b"])
+def test_what_ends_a_line_elsewhere_is_heard(stage: Stage, odd: str) -> None:
+    working(stage)
+    told = [stage.fleet.tell("01", text) for text in ("one", odd, "two")]
+    go(stage)
+    assert stage.end().outcome == "pull_request"
+    assert all(delivered(stage, one) for one in told)
