@@ -108,3 +108,15 @@ class NotFinished(WorkersError):
 
     code = "not_finished"
     exit_code = 7
+
+
+def by_code(code: str) -> type[WorkersError]:
+    """Return the class whose code another process printed; WorkersError for one that is not known here."""
+    found = {one.code: one for one in _below(WorkersError)}
+    return found.get(code, WorkersError)
+
+
+def _below(kind: type[WorkersError]) -> list[type[WorkersError]]:
+    # The subclasses of this module alone: others inherit the code of one of these.
+    inner = [one for one in kind.__subclasses__() if one.__module__ == __name__]
+    return [kind, *(each for one in inner for each in _below(one))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers.looking import Looking
-from claude_workers.model import Receipt
+from claude_workers.model import Message, Receipt, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
         Assigned,
         Claim,
         Followed,
-        Message,
         Recovered,
-        Task,
     )  # fmt: skip
     from claude_workers.pool.dispatch import Dispatched
     from claude_workers.pool.gc import Garbage
@@ -38,10 +36,19 @@ class Fleet(Looking):
     """
 
     def init(self, *workers: str, credentials: str | None = None) -> list[Home]:
-        """Make homes for workers, all or none; `credentials` names the set that they pay with."""
+        """Make homes for workers, of one machine all or none; `credentials` names the set that they pay with.
+
+        The homes of this machine are returned.
+        """
         from claude_workers.pool import homes
 
-        return homes.init(self.layout, [self._local(one) for one in workers], credentials)
+        made: list[Home] = []
+        for there, ids in self._reach.by_host(workers):
+            if there:
+                there.ask("init", *ids, *(["--credentials", credentials] if credentials else []))
+            else:
+                made = homes.init(self.layout, ids, credentials)
+        return made
 
     def dispatch(self, worker: str, repo: str, issue: int | None = None, prompt: str = "", **wishes: Any) -> Task:  # noqa: ANN401
         """Give a worker a task and return it once its runner lives; see `order`."""
@@ -53,10 +60,13 @@ class Fleet(Looking):
         `wishes` are the further fields of `Order`: expect, base, model, isolation, budget_usd,
         time_limit (seconds), max_turns, prompt_template, task_id, trust_author.
         """
-        from claude_workers.pool.dispatch import dispatch
+        from claude_workers.pool.dispatch import Dispatched, dispatch
         from claude_workers.pool.preflight import Order
 
-        return dispatch(self.layout, Order(self._local(worker), repo, issue, prompt, **wishes))
+        there, worker = self._reach.at(worker)
+        if there:
+            return Dispatched(*there.dispatch(worker, repo, issue, prompt, **wishes))
+        return dispatch(self.layout, Order(worker, repo, issue, prompt, **wishes))
 
     def assign(
         self,
@@ -69,19 +79,19 @@ class Fleet(Looking):
         """Give issues, or those waiting under a label, to idle workers; yield what became of each."""
         from claude_workers.pool import issues as giving
 
-        return giving.assign(self.layout, repo, issues, label=label, wishes=wishes)
+        return giving.assign(self._here, repo, issues, label=label, wishes=wishes)
 
     def release(self, repo: str, issue: int, *, force: bool = False) -> Claim | None:
         """Take an issue's claim and its workers' labels away; return the claim there was."""
         from claude_workers.pool import issues as giving
 
-        return giving.release(self.layout, repo, issue, force=force)
+        return giving.release(self._here, repo, issue, force=force)
 
     def follow(self, repo: str, number: int, *, interval: float = 60.0) -> Iterator[Followed]:
         """Follow a published change, a look each `interval` seconds, until merged, closed or capped."""
         from claude_workers.pool.follow import follow
 
-        return follow(self.layout, repo, number, interval=interval)
+        return follow(self._here, repo, number, interval=interval)
 
     def tell(self, worker: str, text: str, *, interrupt: bool = False) -> Message:
         """Tell the agent of a worker's task something; `interrupt` stops what it is doing first."""
@@ -91,25 +101,39 @@ class Fleet(Looking):
         """Tell as `tell` does, saying also when the agent will have it."""
         from claude_workers.pool.tell import tell
 
-        return tell(self.layout, self._local(worker), text, interrupt=interrupt)
+        there, worker = self._reach.at(worker)
+        if there:
+            answer = there.ask("tell", worker, "-", *(["--interrupt"] if interrupt else []), stdin=text.encode())
+            return Message.from_json(answer["message"]), str(answer["when"])
+        return tell(self.layout, worker, text, interrupt=interrupt)
 
     def enter(self, worker: str, program: Sequence[str] = ()) -> int:
         """Open a shell, or a program, in a home that nobody works in; return its exit status. Needs a terminal."""
         from claude_workers.pool import console
 
-        return console.enter(self.layout, self._local(worker), program)
+        there, worker = self._reach.at(worker)
+        if there:
+            return there.interactive("enter", worker, "--", *program)
+        return console.enter(self.layout, worker, program)
 
     def attach(self, worker: str, *, take_over: bool = False) -> int:
         """Open the session of a worker's task at this terminal; return the exit status."""
         from claude_workers.pool import console
 
-        return console.attach(self.layout, self._local(worker), take_over=take_over)
+        there, worker = self._reach.at(worker)
+        if there:
+            return there.interactive("attach", worker, *(["--take-over"] if take_over else []))
+        return console.attach(self.layout, worker, take_over=take_over)
 
     def keep_login(self, worker: str, kind: str, value: str) -> None:
         """Keep a "key" or "token" as a home's own, once the API has taken it."""
         from claude_workers.pool import console
 
-        console.keep_login(self.layout, self._local(worker), kind, value)
+        there, worker = self._reach.at(worker)
+        if there:
+            there.ask("login", worker, "--api-key" if kind == "key" else "--token", stdin=value.encode())
+        else:
+            console.keep_login(self.layout, worker, kind, value)
 
     def log_in(self, worker: str) -> str:
         """Let a person log a home in with Claude's own dialogue; return what pays then. Needs a terminal."""
@@ -121,49 +145,51 @@ class Fleet(Looking):
         """Stop a worker's task; its whole tree has ended when this returns."""
         from claude_workers.pool import control
 
-        return control.stop(self.layout, self._local(worker))
+        there, worker = self._reach.at(worker)
+        return there.record(Task, "task", "stop", worker) if there else control.stop(self.layout, worker)
 
     def stop_all(self) -> list[Task | WorkersError]:
         """Stop every task that runs, waits or has crashed; return each, or why it could not be."""
         from claude_workers.pool import control
 
-        return control.stop_all(self.layout)
+        return control.stop_all(self._here)
 
     def pause(self, reason: str = "") -> Pause:
         """Let nothing new be dispatched; what runs goes on."""
         from claude_workers.pool import pause
 
-        return pause.pause(self.layout, reason)
+        return pause.pause(self._here, reason)
 
     def resume(self) -> Pause:
         """End the pause and return it."""
         from claude_workers.pool import pause
 
-        return pause.resume(self.layout)
+        return pause.resume(self._here)
 
     def restart(self, worker: str) -> Task:
         """Continue a stopped, crashed or waiting task in the same session and branch."""
         from claude_workers.pool import control
 
-        return control.restart(self.layout, self._local(worker))
+        there, worker = self._reach.at(worker)
+        return there.record(Task, "task", "restart", worker) if there else control.restart(self.layout, worker)
 
     def recover(self, workers: Sequence[str] = ()) -> Iterator[Recovered]:
         """Resume what crashed, wake what need not wait, release stale claims; yield what was done."""
         from claude_workers.pool import recover
 
-        return recover.recover(self.layout, [self._local(one) for one in workers])
+        return recover.recover(self._here, [self._local(one) for one in workers])
 
     def recovering(self, interval: float = 15.0) -> Iterator[Recovered]:
         """Recover again and again, `interval` seconds apart, for as long as the caller listens."""
         from claude_workers.pool import recover
 
-        return recover.watch(self.layout, interval)
+        return recover.watch(self._here, interval)
 
     def restore(self, task: str, target: str | None = None) -> Path:
         """Put a task's kept work into a new folder and return it."""
         from claude_workers.pool import rescues
 
-        return rescues.restore(self.layout, task, target)
+        return rescues.restore(self._here, task, target)
 
     def gc(self, keep: float | None = None, *, delete: bool = False) -> list[Garbage]:
         """Return what tasks left that ended over `keep` seconds ago (unset: as configured); `delete` deletes it."""
@@ -171,31 +197,42 @@ class Fleet(Looking):
         from claude_workers.pool import gc
 
         age = config.load().keep if keep is None else keep
-        return gc.collect(self.layout, age) if delete else gc.plan(self.layout, age)
+        return gc.collect(self._here, age) if delete else gc.plan(self._here, age)
 
     def reset(self, worker: str, *, discard: bool = False) -> Receipt | None:
         """Free a worker whose task will not go on; its work is kept first."""
         from claude_workers.pool import homes
 
-        return homes.reset(self.layout, self._local(worker), discard=discard)
+        there, worker = self._reach.at(worker)
+        if there:
+            answer = there.ask("reset", worker, *(["--discard"] if discard else []))
+            return Receipt.from_json(answer["receipt"]) if answer["receipt"] else None
+        return homes.reset(self.layout, worker, discard=discard)
 
     def refresh(self, worker: str) -> list[str]:
         """Render a home's templates and credentials again; return what changed."""
         from claude_workers.pool import homes
 
-        return homes.refresh(self.layout, self._local(worker))
+        there, worker = self._reach.at(worker)
+        if there:
+            return list(there.ask("refresh", worker)["changed"])
+        return homes.refresh(self.layout, worker)
 
     def remove(self, worker: str, *, discard: bool = False) -> None:
         """Delete a home; refused while it holds work that is kept nowhere else."""
         from claude_workers.pool import homes
 
-        homes.remove(self.layout, self._local(worker), discard=discard)
+        there, worker = self._reach.at(worker)
+        if there:
+            there.ask("remove", worker, *(["--discard"] if discard else []))
+        else:
+            homes.remove(self.layout, worker, discard=discard)
 
     def update(self) -> Updated:
         """Upgrade the tool the way it was installed, then refresh every home; Busy while a runner lives."""
         from claude_workers.pool.update import update
 
-        return update(self.layout)
+        return update(self._here)
 
     def update_way(self) -> Way:
         """Return how the tool was installed, and what would bring it up to date."""

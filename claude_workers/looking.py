@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from claude_workers import names, paths
-from claude_workers.errors import NotFound
-from claude_workers.model import Receipt
+from claude_workers import paths
+from claude_workers.errors import BadInput, NotFinished, NotFound, WorkersError, by_code
+from claude_workers.hosts.reach import LOCAL, Reach, gather
+from claude_workers.model import Fault, Receipt
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
+    from claude_workers.hosts.there import There
     from claude_workers.model import (
-        Fault,
         LogEvent,
         Orphan,
         Rescue,
         WorkerStatus,
     )  # fmt: skip
+    from claude_workers.paths import Layout
     from claude_workers.pool.history import Chapter
     from claude_workers.pool.pause import Pause
     from claude_workers.pool.rescues import Shown as RescueShown
@@ -35,26 +38,52 @@ if TYPE_CHECKING:
 class Looking:
     """The workers of this machine, looked at. Cheap to make, safe in threads, no I/O until a verb is called."""
 
-    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str] | None = None, *, on: str | None = None, local: bool = False
+    ) -> None:
         self.layout = paths.layout(root)
+        self._reach = Reach(on, local=local)
+
+    @property
+    def _here(self) -> Layout:
+        """The layout of this machine, for what can be asked of it alone; BadInput when another one is meant."""
+        _check_here(self._reach.default)
+        return self.layout
 
     def _local(self, address: str) -> str:
-        host, worker = names.address(address)
-        if host not in {None, "local"}:
-            raise NotFound(f"there is no host {host}", "workers of this machine are named by their id alone")
+        there, worker = self._reach.at(address)
+        _check_here(there)
         return worker
 
     def status(self, workers: Sequence[str] = ()) -> list[WorkerStatus]:
-        """Return a row for each worker asked for, or for all."""
+        """Return a row for each worker asked for, or for all of every host; `survey` tells who did not answer."""
+        rows, faults = self.survey(workers)
+        if faults and (workers or not self._reach.many):
+            raise by_code(faults[0].code)(faults[0].message, f"claude-workers host check {faults[0].host}")
+        return rows
+
+    def survey(self, workers: Sequence[str] = ()) -> tuple[list[WorkerStatus], list[Fault]]:
+        """Return the rows, those of this machine first, and of each host that did not answer why."""
         from claude_workers.pool.status import status
 
-        return status(self.layout, [self._local(one) for one in workers])
+        groups = self._reach.by_host(workers) if workers else self._reach.all()
+        rows = [row for there, ids in groups if there is None for row in status(self.layout, ids)]
+        jobs = {there.host.name: partial(there.status, ids) for there, ids in groups if there}
+        answers = dict(gather(jobs)) if jobs else {}
+        faults = []
+        for name in jobs:
+            answer = answers[name]
+            if isinstance(answer, WorkersError):
+                faults.append(Fault(name, answer.code, answer.message))
+            else:
+                rows += answer
+        return rows, faults
 
     def orphans(self) -> tuple[list[Orphan], list[Fault]]:
         """Return the issues held by workers that are not at them, and what could not be asked."""
         from claude_workers.pool.orphans import orphans
 
-        return orphans(self.layout)
+        return orphans(self._here)
 
     def watch(
         self,
@@ -85,10 +114,26 @@ class Looking:
         tick: Callable[[], None] | None = None,
     ) -> list[Receipt | Lost]:
         """Wait as `watch` does, returning what was lost beside the receipts; `tick` runs between looks."""
-        chosen = [self._local(one) for one in workers]
-        from claude_workers.pool.watch import watch
+        from claude_workers.pool.watch import Lost, watch
 
-        return watch(self.layout, chosen, first=any, timeout=timeout, tick=tick)
+        groups = self._reach.by_host(workers) if workers else self._reach.all()
+        if all(there is None for there, _ in groups):
+            chosen = [one for _, ids in groups for one in ids]
+            return watch(self.layout, chosen, first=any, timeout=timeout, tick=tick)
+        jobs: dict[str, Callable[[], list[Receipt | Lost]]] = {}
+        for there, ids in groups:
+            watching = partial(there.watch, ids) if there else partial(watch, self.layout, ids)
+            jobs[there.host.name if there else LOCAL] = partial(watching, first=any, timeout=timeout)
+        found: list[Receipt | Lost] = []
+        for _, answer in gather(jobs, None, tick):
+            if isinstance(answer, NotFinished):
+                raise answer
+            if isinstance(answer, NotFound) and not workers:
+                continue  # nobody there has a task
+            found += [Lost(answer.message, answer.remedy)] if isinstance(answer, WorkersError) else answer
+            if any and found:
+                break
+        return found
 
     def logs(self, worker: str, *, since: str | None = None, follow: bool = False) -> Iterator[LogEvent]:
         """Yield what a task's log shows people, from a cursor on; with `follow`, until it has ended."""
@@ -99,50 +144,60 @@ class Looking:
         from claude_workers.home.home import find
         from claude_workers.pool import logs
 
-        return logs.events(find(self.layout, self._local(worker)), since=since, follow=follow)
+        there, worker = self._reach.at(worker)
+        if there:
+            return there.events(worker, since=since, follow=follow)
+        return logs.events(find(self.layout, worker), since=since, follow=follow)
 
     @property
     def paused(self) -> Pause | None:
         """The pause that stands, None when there is none."""
         from claude_workers.pool import pause
 
-        return pause.standing(self.layout)
+        return pause.standing(self._here)
 
     def todos(self, worker: str | None = None) -> list[Listed]:
         """Return the task list that a worker's agent keeps, or those of all who have a task."""
         from claude_workers.pool.todos import todos
 
-        return todos(self.layout, self._local(worker) if worker else None)
+        return todos(self._here, self._local(worker) if worker else None)
 
     def history(self, workers: Sequence[str] = (), *, since: float | None = None) -> list[Chapter]:
         """Return what ended in the last `since` seconds, and what waits for a person, oldest first."""
         from claude_workers.pool.history import history
 
-        return history(self.layout, [self._local(one) for one in workers], since)
+        return history(self._here, [self._local(one) for one in workers], since)
 
     def show(self, wanted: str, *, last: int = 15) -> Shown:
         """Return one task whole: a worker's latest, or by the beginning of its id."""
-        from claude_workers.pool.show import show
+        from claude_workers.pool.show import Shown, show
 
-        return show(self.layout, wanted.removeprefix("local/"), last)
+        host, slash, task = wanted.rpartition("/")
+        there = self._reach.host(host) if slash else self._reach.default
+        if there:
+            return there.record(Shown, "", "show", task, "--lines", str(last))
+        return show(self.layout, task, last)
 
     def why(self, worker: str, *, last: int = 20, forge: bool = False) -> Why:
         """Return a worker's state with all its evidence and the `last` events of its log."""
-        from claude_workers.pool.why import why
+        from claude_workers.pool.why import Why, why
 
-        return why(self.layout, self._local(worker), last=last, ask_forge=forge)
+        there, worker = self._reach.at(worker)
+        if there:
+            return there.record(Why, "", "why", worker, "--last", str(last), *(["--forge"] if forge else []))
+        return why(self.layout, worker, last=last, ask_forge=forge)
 
     def rescues(self, worker: str | None = None) -> list[Rescue]:
         """Return what is kept of tasks' work, the latest last."""
         from claude_workers.pool import rescues
 
-        return rescues.every_rescue(self.layout, self._local(worker) if worker else None)
+        return rescues.every_rescue(self._here, self._local(worker) if worker else None)
 
     def rescue(self, task: str) -> RescueShown:
         """Return closely what is kept of a task, or of a worker's latest."""
         from claude_workers.pool import rescues
 
-        return rescues.show(self.layout, task)
+        return rescues.show(self._here, task)
 
     def budget(self, by: str = "") -> tuple[list[Total], list[Use]]:
         """Return what was spent this day, week and month, and how much of each budget is used.
@@ -151,4 +206,11 @@ class Looking:
         """
         from claude_workers import spending
 
-        return spending.totals(self.layout, by), spending.uses(self.layout, spending.every_budget())
+        return spending.totals(self._here, by), spending.uses(self._here, spending.every_budget())
+
+
+def _check_here(there: There | None) -> None:
+    if there:
+        raise BadInput(
+            f"host {there.host.name} cannot be asked this from here", f"ssh {there.host.address} claude-workers ..."
+        )

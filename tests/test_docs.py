@@ -49,10 +49,11 @@ def blocks(text: str) -> list[str]:
     return found
 
 
-# The model, as the pages tell of it: it adds the function in a while that leaves time to be told something.
+# The model, as the pages tell of it: it adds the function once it was told something, or after a while.
 MODEL = """
 ADD = "printf 'def sub(a, b):\\n    return a - b\\n' >> calc.py && git commit -qam 'Add sub'"
-WORK = [{"run": "echo half > notes.txt"}, {"text": "here"}, {"sleep": 1.5}, {"run": ADD}, {"text": "Added."}]
+WAIT = {"run": "grep -qs 'Keep the style' ~/.claude/projects/*/*.jsonl || sleep 0.25"}
+WORK = [{"run": "echo half > notes.txt"}, {"text": "here"}, *[WAIT] * 30, {"run": ADD}, {"text": "Added."}]
 WRITTEN = steps_of
 steps_of = lambda text: (
     WRITTEN(text) if "```stand-in" in text else WORK if "ubtract" in text else [{"text": "One module."}]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from claude_workers import paths
-from claude_workers.errors import NotFound
+from claude_workers.errors import BadInput
 
 if TYPE_CHECKING:
     from claude_workers.fleet import Fleet
@@ -41,20 +41,25 @@ class Call:
     json: bool = False
     no_color: bool = False
     verbose: bool = False
+    wire: int | None = None
 
     @property
     def fleet(self) -> Fleet:
         """The fleet under the chosen root."""
         from claude_workers.fleet import Fleet  # noqa: PLC0415  start-up cost
 
-        if self.on not in {None, "local"}:
-            raise NotFound(f"there is no host {self.on}", "workers of this machine need no --on")
-        return Fleet(self.root)
+        return Fleet(self.root, on=self.on, local=self.local)
 
     @property
     def layout(self) -> paths.Layout:
-        """Where this machine's homes are."""
+        """Where this machine's homes are; BadInput when another machine was named."""
+        self.check_here()
         return paths.layout(self.root)
+
+    def check_here(self) -> None:
+        """Raise BadInput when another machine was named."""
+        if self.on not in {None, "local"}:
+            raise BadInput(f"host {self.on} cannot be asked this from here", "run it over there, by ssh")
 
     def style(self, text: str, key: str) -> str:
         """Colour a text by the state or outcome it tells, where colours are seen and wanted."""
@@ -75,6 +80,7 @@ def _globals() -> list[click.Option]:
         click.Option(["--local"], is_flag=True, help="Ask this machine only.", **shared),  # type: ignore[arg-type]
         click.Option(["--json"], is_flag=True, help="Print JSON.", **shared),  # type: ignore[arg-type]
         click.Option(["--no-color"], is_flag=True, help="Print without colours.", **shared),  # type: ignore[arg-type]
+        click.Option(["--wire"], type=int, hidden=True, help="Answer another machine.", **shared),  # type: ignore[arg-type]
         click.Option(["-v", "--verbose"], is_flag=True, help="Say more when something fails.", **shared),  # type: ignore[arg-type]
     ]
 

@@ -22,6 +22,7 @@ def config(call: Call) -> None:
     claude-workers config
     claude-workers config --json
     """
+    call.check_here()
     keys = settings.described()
     operator = credentials.from_operator()
     shown = {name: _masked(name, operator.get(name)) for name in credentials.CARRIED}

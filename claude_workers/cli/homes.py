@@ -19,13 +19,15 @@ def init(call: Call, workers: tuple[str, ...], credentials: str | None) -> None:
     claude-workers init 01 02
     claude-workers init 03 --credentials team
     """
-    made = call.fleet.init(*workers, credentials=credentials)
+    fleet = call.fleet
+    places = {home.worker: f" in {home.path}" for home in fleet.init(*workers, credentials=credentials)}
     if call.json:
-        print_json({"workers": [home.worker for home in made]})
+        print_json({"workers": list(dict.fromkeys(workers))})
         return
-    for home in made:
-        click.echo(f"made worker {home.worker} in {home.path}")
-    if any(row.credentials is None for row in call.fleet.status([home.worker for home in made])):
+    rows = fleet.status(list(dict.fromkeys(workers)))
+    for row in rows:
+        click.echo(f"made worker {row.address}{places.get(row.address, '')}")
+    if any(row.credentials is None for row in rows):
         click.echo(f"no login yet: {NO_LOGIN}", err=True)
 
 
@@ -41,7 +43,7 @@ def refresh(call: Call, workers: tuple[str, ...]) -> None:
     claude-workers refresh 01
     """
     fleet = call.fleet
-    chosen = workers or tuple(row.worker for row in fleet.status())
+    chosen = workers or tuple(row.address for row in fleet.status())
     for worker in chosen:
         changed = fleet.refresh(worker)
         if call.json:

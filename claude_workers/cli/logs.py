@@ -34,7 +34,7 @@ def logs(  # noqa: PLR0913  one parameter an option
     cursor = since
     if since is None:
         recent = list(fleet.events(worker))
-        shown = [event for event in recent if event.raw] if raw else [event for event in recent if event.kind]
+        shown = [event for event in recent if (event.raw if raw else event.kind or call.wire)]
         for event in shown[len(shown) - lines if lines < len(shown) else 0 :] if lines else []:
             show_event(call, event, raw=raw)
         cursor = recent[-1].cursor if recent else None
@@ -48,6 +48,8 @@ def show_event(call: Call, event: LogEvent, *, raw: bool = False) -> None:
     if raw:
         if event.raw:
             click.echo(event.raw)
+    elif call.wire:
+        print_json(event.to_json())
     elif not event.kind:
         return
     elif call.json:

@@ -13,7 +13,7 @@ import click
 
 from claude_workers import __version__
 from claude_workers.cli.common import Call, with_globals
-from claude_workers.errors import WorkersError
+from claude_workers.errors import Refused, WorkersError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -51,6 +51,7 @@ VERBS = {
     "update": ("update", "Upgrade the tool, then refresh every home."),
     "remove": ("homes", "Delete a worker's home."),
     "ticket": ("ticket", "The embedded forge: issues beside a repository."),
+    "host": ("host", "Name the machines that workers are on, and look at them."),
     "doctor": ("doctor", "Check this machine; --prove tries to break out."),
     "config": ("config", "Show every setting and where it comes from."),
     "path": ("config", "Show where things are kept."),
@@ -109,6 +110,8 @@ def main() -> None:
     """Run the command line and exit with the status that its outcome has."""
     sys.excepthook = _internal_error
     try:
+        if "--wire" in sys.argv:
+            _answer_over_the_wire()
         status = cli.main(standalone_mode=False, obj=Call())
     except WorkersError as error:
         status = _told(error.code, error.message, error.remedy, error.exit_code)
@@ -129,6 +132,28 @@ def main() -> None:
     except OSError as error:
         status = _told("failed", f"{error.filename or 'system'}: {error.strerror or error}", "", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _answer_over_the_wire() -> None:
+    """Say from time to time that we live: who asks is on another machine, and its line may have died."""
+    import threading  # noqa: PLC0415  start-up cost
+
+    from claude_workers.hosts.wire import PULSE, VERSION  # noqa: PLC0415
+
+    spoken = sys.argv[sys.argv.index("--wire") + 1 : sys.argv.index("--wire") + 2]
+    if not (spoken and spoken[0].isdigit() and int(spoken[0]) <= VERSION):
+        raise Refused(f"wire {spoken} is not spoken here, only up to {VERSION}", "claude-workers update, on that host")
+
+    def beat() -> None:
+        waiting = threading.Event()
+        try:
+            while not waiting.wait(PULSE):
+                sys.stdout.write("\n")
+                sys.stdout.flush()
+        except OSError:
+            os._exit(141)  # as SIGPIPE would: nobody listens any more
+
+    threading.Thread(target=beat, daemon=True).start()
 
 
 def _told(code: str, message: str, remedy: str, status: int) -> int:

@@ -9,10 +9,11 @@ import click
 from claude_workers.cli.common import Call, money, print_json, table, width
 from claude_workers.cli.params import WORKER
 from claude_workers.clock import spoken
+from claude_workers.model import WorkerStatus
 from claude_workers.model.record import cut
 
 if TYPE_CHECKING:
-    from claude_workers.model import Orphan, WorkerStatus
+    from claude_workers.model import Orphan
 
 _LEAST = 3  # worker, state and activity are always shown
 _HEAD = ["WORKER", "STATE", "TASK", "TIME", "TODO", "COST", "TOKENS", "ISOLATION", "ACTIVITY"]
@@ -31,8 +32,12 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
     claude-workers status 01 --json
     claude-workers status --json --brief
     """
-    rows = call.fleet.status(workers)
-    orphans, faults = ([], []) if no_forge else call.fleet.orphans()
+    fleet = call.fleet
+    rows, unreached = fleet.survey(workers)
+    if unreached and not rows:
+        fleet.status(workers)  # what alone was asked for did not answer: that is an error
+    orphans, faults = ([], []) if no_forge or call.on else fleet.orphans()
+    faults = [*unreached, *faults]
     if workers:
         orphans = [one for one in orphans if one.worker in {row.worker for row in rows}]
     pause = call.fleet.paused
@@ -47,10 +52,10 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
         return
     if pause:
         click.echo(f"dispatching {pause.told}; claude-workers resume")
-    _print_rows(call, rows)
+    _print_rows(call, [*rows, *(WorkerStatus("", one.host, "unreachable", reason=one.message) for one in unreached)])
     for one in orphans:
         click.echo(f"left behind: {one.repo}#{one.issue}, worker {one.worker} is {one.state}: {_way_out(one)}")
-    for fault in faults:
+    for fault in faults[len(unreached) :]:
         click.echo(f"not asked: {fault.host}: {fault.message}", err=True)
 
 
@@ -86,7 +91,7 @@ def _cells(row: WorkerStatus) -> list[str]:
     cost = money(row.cost_usd or 0.0, row.credentials or "")
     tokens = f"{row.tokens / 1000:.1f}k" if row.tokens else ""
     return [
-        row.worker, state, subject, spoken(row.elapsed_s), todo, cost, tokens, _isolation(row), _activity(row)
+        row.address, state, subject, spoken(row.elapsed_s), todo, cost, tokens, _isolation(row), _activity(row)
     ]  # fmt: skip
 
 

@@ -96,7 +96,7 @@ class _ProgressLine:
         self._drawn = now
         rows = [row for row in self._call.fleet.status(self._workers) if row.state != "idle"]
         text = "  ".join(
-            f"{row.worker} {row.phase or row.state} {spoken(row.elapsed_s)} {row.activity or ''}".strip()
+            f"{row.address} {row.phase or row.state} {spoken(row.elapsed_s)} {row.activity or ''}".strip()
             for row in rows
         )
         click.echo(f"\r\x1b[K{text[: width() - 1]}", nl=False)

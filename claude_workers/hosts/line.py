@@ -16,9 +16,8 @@ from claude_workers.errors import Unreachable
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-# Seconds: to come through to a host, and for a command that answers at once.
+# Seconds: to come through to a host.
 CONNECT = 15.0
-ANSWER = 120.0
 KEPT = 8 << 10
 _MARK = "claude-workers-begins"
 # A login shell's PATH is not ours over SSH: where `host setup` puts the command, and people do, is named here.
@@ -31,6 +30,10 @@ class Ended:
 
     status: int
     stderr: str
+
+
+class Dropped(Unreachable):
+    """The line died after the command had begun: it may go on over there."""
 
 
 class Line(Protocol):
@@ -67,6 +70,10 @@ class Output:
             except StopIteration as end:
                 self.ended = end.value
                 break
+            except Unreachable as error:
+                if begun:
+                    raise Dropped(error.message, error.remedy) from error
+                raise
             if begun:
                 yield line.decode("utf-8", "replace")
             # What a profile prints without an end of line stands before the mark.
@@ -75,7 +82,7 @@ class Output:
             raise Unreachable(f"host {self._host} did not run the command", "look at what its login shell does")
 
 
-def run(line: Line, argv: Sequence[str], host: str, *, stdin: bytes = b"", limit: float | None = ANSWER) -> Output:
+def run(line: Line, argv: Sequence[str], host: str, *, stdin: bytes = b"", limit: float | None) -> Output:
     """Begin a command over there, its words given as they are."""
     mark = f"{_MARK}-{uuid.uuid4().hex[:12]}"
     return Output(line.execute(wrapped(argv, mark), stdin, limit), mark, host)

@@ -16,6 +16,7 @@ import paramiko
 from fabric import Config, Connection  # type: ignore[import-untyped]
 from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, NoValidConnectionsError, SSHException
 
+from claude_workers import files
 from claude_workers.errors import Refused, Unreachable, WorkersError
 from claude_workers.hosts.line import CONNECT, KEPT, Ended
 
@@ -41,6 +42,13 @@ class UnknownKey(Refused):
         )
         self.shown = shown
         self.key = key
+
+
+def remember(unknown: UnknownKey) -> None:
+    """Keep a key that a person accepted, for ssh(1), too."""
+    place = Path("~/.ssh/known_hosts").expanduser()
+    files.make_private(place.parent)
+    files.append_line(place, f"{unknown.shown} {unknown.key.get_name()} {unknown.key.get_base64()}")
 
 
 class _Refusing(paramiko.MissingHostKeyPolicy):

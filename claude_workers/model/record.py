@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import typing
 from types import NoneType
 from typing import Any, Self
 
@@ -23,9 +25,9 @@ class Record:
 
     @classmethod
     def from_json(cls, data: Json) -> Self:
-        """Build the record from its known keys; the others are left out."""
-        names = {one.name for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        return cls(**{key: value for key, value in data.items() if key in names})
+        """Build the record, and those within it, from its known keys; the others are left out."""
+        hints = _hints(cls)  # type: ignore[arg-type]
+        return cls(**{key: _read(hints[key], value) for key, value in data.items() if key in hints})
 
     @classmethod
     def believed(cls, data: Json) -> Self:
@@ -48,3 +50,21 @@ def _is_a(kind: str, value: object) -> bool:
         return False
     inner = kind.removeprefix("list[").removesuffix("]")
     return not isinstance(value, list) or all(_is_a(inner, one) for one in value)
+
+
+@functools.cache
+def _hints(cls: type[Record]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {one.name: hints[one.name] for one in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+
+def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401
+    """Return a JSON value as the kind that is wanted: records for objects, also in lists."""
+    if isinstance(value, dict):
+        for one in (kind, *typing.get_args(kind)):
+            if isinstance(one, type) and issubclass(one, Record):
+                return one.from_json(value)
+    if isinstance(value, list):
+        inner = next((arg for one in (kind, *typing.get_args(kind)) for arg in typing.get_args(one)), None)
+        return [_read(inner, one) for one in value]
+    return value

@@ -59,11 +59,16 @@ class WorkerStatus(Record):
     forge_access: str | None = None
     blocked_hosts: list[str] = field(default_factory=list)
 
+    @property
+    def address(self) -> str:
+        """The worker as it is named here: its id alone on this machine, HOST/ID on another."""
+        return self.worker if self.host == "local" else f"{self.host}/{self.worker}"
+
     def brief(self) -> Json:
         """Return what matters in few words, what is empty left out: eight rows stay below 2 KB."""
         names = ("worker", "state", "phase", "repo", "issue", "outcome")
         shown = {name: getattr(self, name) for name in names}
-        shown |= {"worker": self.worker if self.host == "local" else f"{self.host}/{self.worker}"}
+        shown |= {"worker": self.address}
         shown |= {"minutes": round(self.elapsed_s / 60) if self.elapsed_s is not None else None}
         shown |= {"todos": f"{self.todos.done}/{self.todos.total}" if self.todos.total else None}
         said = self.activity or self.last_text if self.state == "busy" else self.reason

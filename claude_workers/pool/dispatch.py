@@ -98,7 +98,7 @@ def _known(home: Home, order: Order, repository: Repository) -> Task | None:
         raise WorkerBusy(
             f"worker {home.worker} is unknown: {state.reason}", f"look at {home.task_file}, or claude-workers reset"
         )
-    agrees = order.task_id in {None, state.task.task_id} and order.isolation in {None, state.task.isolation}
+    agrees = order.isolation in {None, state.task.isolation}
     if agrees and _same(state.task, order, repository):
         return state.task
     raise WorkerBusy(
@@ -116,7 +116,7 @@ def _ended(home: Home, task_id: str) -> Task | None:
 
 def _same(task: Task, order: Order, repository: Repository) -> bool:
     same = (task.repository.url, task.issue, task.prompt) == (repository.url, order.issue, order.prompt)
-    return same and order.task_id in {None, task.task_id}
+    return same and (order.same or order.task_id in {None, task.task_id})
 
 
 def describe(task: Task) -> str:

@@ -33,7 +33,10 @@ _OVERRIDES = ("budget_usd", "time_limit", "max_turns")
 
 @dataclass(frozen=True)
 class Order:
-    """What a dispatch asks for, as it was said; None where nothing was."""
+    """What a dispatch asks for, as it was said; None where nothing was.
+
+    `same`: the task's id is a mere name for a new one; the same order under way is its answer, too.
+    """
 
     worker: str
     repo: str
@@ -48,6 +51,7 @@ class Order:
     time_limit: float | None = None
     max_turns: int | None = None
     task_id: str | None = None
+    same: bool = False
     trust_author: bool = False
     follows: Follows | None = None
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from claude_workers import Fleet
+from claude_workers.hosts import registry
+from tests.cli.conftest import cli as cli
 from tests.hosts.sshd import Sshd, key
 
 
@@ -50,3 +54,36 @@ def server(tmp_path: Path, client: Client) -> Iterator[Sshd]:
     with Sshd(tmp_path / "sshd", client.key) as running:
         client.knows(running.known())
         yield running
+
+
+PASSED = ("CLAUDE_WORKERS_CLAUDE", "ANTHROPIC_API_KEY")
+
+
+class Remote:
+    """Another machine: a root, a configuration and the program of its own, behind an sshd."""
+
+    def __init__(self, folder: Path, client: Client) -> None:
+        programs = folder / "bin"
+        programs.mkdir(parents=True)
+        self.root = folder / "workers"
+        self.program = programs / "claude-workers"
+        self.program.write_text(f'#!/bin/sh\nexec {sys.executable} -m claude_workers "$@"\n', encoding="utf-8")
+        self.program.chmod(0o755)
+        # What the wrapper puts before PATH must not be found instead.
+        env = {name: os.environ[name] for name in PASSED}
+        env |= {"CLAUDE_WORKERS_ROOT": str(self.root), "CLAUDE_WORKERS_CONFIG_DIR": str(folder / "config"),
+                "HOME": str(folder / "home"), "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"}  # fmt: skip
+        (folder / "home").mkdir()
+        self.sshd = Sshd(folder / "sshd", client.key, env)
+
+
+@pytest.fixture
+def remote(tmp_path: Path, client: Client) -> Iterator[Remote]:
+    """A machine that is known here as vps."""
+    made = Remote(tmp_path / "vps", client)
+    with made.sshd as sshd:
+        client.knows(sshd.known())
+        registry.add(registry.parsed("vps", f"root@127.0.0.1:{sshd.port}"))
+        yield made
+        if made.root.is_dir():
+            Fleet(made.root).stop_all()

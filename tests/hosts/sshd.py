@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -46,17 +47,19 @@ class Sshd:
         self._argv = [str(program), "-D", "-e", "-f", str(folder / "config")]
 
     def __enter__(self) -> Self:
-        with open(self.folder / "log", "wb") as log:
-            self._popen = subprocess.Popen(self._argv, stdout=log, stderr=log)
+        log = tempfile.TemporaryFile("w+")
+        self._popen = subprocess.Popen(self._argv, stdout=log, stderr=log)
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             except OSError:
-                assert self._popen.poll() is None, (self.folder / "log").read_text("utf-8")
+                log.seek(0)
+                assert self._popen.poll() is None, log.read()
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             else:
+                log.close()
                 return self
 
     def __exit__(self, *_: object) -> None:

@@ -68,11 +68,11 @@ def test_words_arrive_as_they_were_given(made: Made, server: Sshd) -> None:
 
 
 def test_how_a_command_ended_is_told(made: Made, server: Sshd) -> None:
-    output = run(made(server.port), ["sh", "-c", "echo out; echo err >&2; exit 7"], "vps")
+    output = run(made(server.port), ["sh", "-c", "echo out; echo err >&2; exit 7"], "vps", limit=20)
     assert list(output) == ["out"]
     assert output.ended
     assert (output.ended.status, output.ended.stderr.strip()) == (7, "err")
-    output = run(made(server.port), ["there-is-no-such-program"], "vps")
+    output = run(made(server.port), ["there-is-no-such-program"], "vps", limit=20)
     assert list(output) == []
     assert output.ended
     assert output.ended.status == 127

@@ -1,0 +1,164 @@
+"""The verbs host add, accept, list, check and remove: the machines that workers are on."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from claude_workers import __version__
+from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.errors import Refused, WorkersError
+from claude_workers.hosts import registry
+from claude_workers.hosts.registry import Host
+from claude_workers.hosts.there import There
+
+
+@click.group()
+def host() -> None:
+    """Name the machines that workers are on, and look at them.
+
+    \b
+    claude-workers host add vps root@1.2.3.4
+    claude-workers host check vps
+    """
+
+
+@host.command()
+@click.argument("name", metavar="NAME")
+@click.argument("target", metavar="[USER@]ADDRESS[:PORT]")
+@click.option("--key", metavar="FILE", help="The private key; unset: ssh's own choice.")
+@click.option("--transport", type=click.Choice(registry.TRANSPORTS), help="openssh uses the system's ssh.")
+@click.option("--max-workers", type=click.IntRange(min=0), metavar="N", help="Most workers it may have at work.")
+@click.option("--fingerprint", metavar="SHA256:...", help="Accept this key of it without asking.")
+@click.pass_obj
+def add(call: Call, /, name: str, target: str, fingerprint: str | None, **given: Any) -> None:  # noqa: ANN401
+    """Write a machine into hosts.toml, and show the key it has for you to accept.
+
+    ADDRESS may be a Host of ~/.ssh/config, which then says the rest.
+
+    \b
+    claude-workers host add vps root@1.2.3.4
+    claude-workers host add vps my-alias --transport openssh
+    """
+    made = registry.parsed(name, target, **given)
+    registry.add(made)
+    click.echo(f"host {name}, {made.target}, is in {registry.file()}", err=call.json)
+    _accept(call, made, fingerprint)
+
+
+@host.command()
+@click.argument("name", metavar="NAME")
+@click.option("--fingerprint", metavar="SHA256:...", help="Accept this key of it without asking.")
+@click.pass_obj
+def accept(call: Call, name: str, fingerprint: str | None) -> None:
+    """Look at a machine's key, and keep it in ~/.ssh/known_hosts when you say that it is its.
+
+    \b
+    claude-workers host accept vps
+    """
+    _accept(call, registry.find(name), fingerprint)
+
+
+def _accept(call: Call, found: Host, fingerprint: str | None) -> None:
+    from claude_workers.hosts.strict import Fabric, UnknownKey, remember  # noqa: PLC0415  its library takes 0.2 s
+
+    while True:
+        line = Fabric(found)
+        try:
+            line.connected()
+        except UnknownKey as error:
+            _ask(error.shown, error.key.get_name(), error.key.fingerprint, fingerprint, error)
+            remember(error)
+        else:
+            break
+        finally:
+            line.close()
+    if call.json:
+        print_json({"host": found.to_json(), "reached": True})
+    else:
+        click.echo(f"host {found.name} answers, with a key that is known")
+
+
+def _ask(shown: str, kind: str, its: str, wanted: str | None, error: WorkersError) -> None:
+    """Return when a person says that a key is a host's; raise otherwise."""
+    if wanted is not None:
+        if wanted != its:
+            raise Refused(f"{shown} has the key {its}, not {wanted}", "find out why before you trust it")
+        return
+    if not sys.stdin.isatty():
+        raise error
+    click.echo(f"{shown} shows the key {kind} {its}", err=True)
+    if not click.confirm("is that its fingerprint?", err=True):
+        raise error
+
+
+@host.command("list")
+@click.pass_obj
+def list_(call: Call) -> None:
+    """List the machines of hosts.toml.
+
+    \b
+    claude-workers host list
+    """
+    found = registry.every()
+    if call.json:
+        print_json({"hosts": [one.to_json() for one in found]})
+        return
+    if not found:
+        click.echo("no hosts yet: claude-workers host add NAME USER@ADDRESS")
+        return
+    rows = [["HOST", "REACHED AS", "BY", "MOST WORKERS"]]
+    rows += [[one.name, one.target, one.transport, str(one.max_workers or "")] for one in found]
+    for line in table(rows, width()):
+        click.echo(line)
+
+
+@host.command()
+@click.argument("name", metavar="NAME")
+@click.pass_context
+def check(ctx: click.Context, name: str) -> None:
+    """Reach a machine and let it examine itself: programs, enclosure, logins, memory, versions.
+
+    \b
+    claude-workers host check vps
+    """
+    from claude_workers.hosts.wire import open_line  # noqa: PLC0415  start-up cost
+
+    call: Call = ctx.obj
+    found = registry.find(name)
+    there = There(found, open_line(found))
+    try:
+        version = there.version()
+        findings = there.ask("doctor")["findings"]
+    finally:
+        there.close()
+    same = version == __version__
+    remedy = "" if same else f"claude-workers host setup {name}"
+    state, said = "ok" if same else "warning", f"{version}, here {__version__}"
+    first = {"what": "version", "state": state, "said": said, "remedy": remedy}
+    findings = [first, *findings]
+    if call.json:
+        print_json({"host": name, "findings": findings})
+    else:
+        for one in findings:
+            mend = f"; {one['remedy']}" if one["remedy"] else ""
+            click.echo(f"{one['state']:8} {one['what']}: {one['said']}{mend}")
+    ctx.exit(1 if any(one["state"] == "failed" for one in findings) else 0)
+
+
+@host.command()
+@click.argument("name", metavar="NAME")
+@click.pass_obj
+def remove(call: Call, name: str) -> None:
+    """Take a machine out of hosts.toml; what is on it stays.
+
+    \b
+    claude-workers host remove vps
+    """
+    gone = registry.remove(name)
+    if call.json:
+        print_json({"removed": gone.to_json()})
+    else:
+        click.echo(f"host {name} is no longer known here; its workers stay where they are")

@@ -1,0 +1,106 @@
+"""Reaching hosts: which machine an address means, with its line opened once and kept; many asked at the same time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from claude_workers import names
+from claude_workers.errors import NotFound, Unreachable, WorkersError
+from claude_workers.hosts import registry, wire
+from claude_workers.hosts.there import There
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+
+LOCAL = "local"
+# A table is not held up for longer (seconds) by a host that does not answer.
+PATIENCE = 20.0
+_TICK = 0.1
+Answer = TypeVar("Answer")
+
+
+class Reach:
+    """The machines of one caller: `on` is what an address without a host means, `local` that there is no other."""
+
+    def __init__(self, on: str | None = None, *, local: bool = False) -> None:
+        self._on = None if on == LOCAL else on
+        self._local = local
+        self._known: dict[str, There] = {}
+        self._lock = threading.Lock()
+
+    def at(self, address: str) -> tuple[There | None, str]:
+        """Return the host that an address means, None for this machine, and the worker's id."""
+        host, worker = names.address(address)
+        return self.host(self._on if host is None else host), worker
+
+    def host(self, name: str | None) -> There | None:
+        """Return a host by its name, None for this machine; NotFound when there is none of that name."""
+        if name is None or name == LOCAL:
+            return None
+        if self._local:
+            raise NotFound(f"host {name} is another machine, and this call is for this one alone", "leave --local away")
+        found = registry.find(name)
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = There(found, wire.open_line(found))
+            return self._known[name]
+
+    @property
+    def default(self) -> There | None:
+        """The host that what names none is asked of; None for this machine."""
+        return self.host(self._on)
+
+    @property
+    def many(self) -> bool:
+        """Whether more than one machine is asked when nobody is named."""
+        return self._on is None and not self._local
+
+    def all(self) -> list[tuple[There | None, list[str]]]:
+        """Return all that are asked when nobody is named: this machine and every host, or the one of `on`."""
+        if not self.many:
+            return [(self.default, [])]
+        return [(None, []), *((self.host(one.name), []) for one in registry.every())]
+
+    def by_host(self, addresses: Sequence[str]) -> list[tuple[There | None, list[str]]]:
+        """Return addresses by the host they mean, in the order in which hosts are first named."""
+        found: dict[str | None, tuple[There | None, list[str]]] = {}
+        for one in addresses:
+            there, worker = self.at(one)
+            found.setdefault(there.host.name if there else None, (there, []))[1].append(worker)
+        return list(found.values())
+
+
+def gather(
+    jobs: Mapping[str, Callable[[], Answer]], limit: float | None = PATIENCE, tick: Callable[[], None] | None = None
+) -> Iterator[tuple[str, Answer | WorkersError]]:
+    """Do things of several hosts at once; yield each host with its answer, or with why there is none, as they come.
+
+    Who has not answered within `limit` seconds is Unreachable; nobody waits for him. `tick` runs meanwhile.
+    """
+    answers: queue.SimpleQueue[tuple[str, Answer | WorkersError]] = queue.SimpleQueue()
+
+    def do(name: str, job: Callable[[], Answer]) -> None:
+        try:
+            answers.put((name, job()))
+        except WorkersError as error:
+            answers.put((name, error))
+
+    for name, job in jobs.items():
+        threading.Thread(target=do, args=(name, job), daemon=True).start()
+    left = dict.fromkeys(jobs)
+    deadline = None if limit is None else time.monotonic() + limit
+    while left and (deadline is None or time.monotonic() < deadline):
+        try:
+            name, answer = answers.get(timeout=_TICK)
+        except queue.Empty:
+            if tick:
+                tick()
+            continue
+        del left[name]
+        yield name, answer
+    for name in left:
+        yield name, Unreachable(f"host {name} has not answered for {limit:.0f} s", f"claude-workers host check {name}")

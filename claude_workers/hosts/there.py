@@ -1,0 +1,112 @@
+"""The verbs of another machine that take more than a question and an answer: rows, watching, logs, dispatch."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from claude_workers import names
+from claude_workers.errors import BadInput, Unreachable
+from claude_workers.hosts.line import Dropped
+from claude_workers.hosts.wire import Wire
+from claude_workers.model import LogEvent, Receipt, Task, WorkerStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from claude_workers.pool.watch import Lost
+
+# For so long (seconds) a line that went dead is tried again, so often.
+_GIVEN_UP = 120.0
+_AGAIN = 1.0
+_EVERY_LINE = "1000000000"
+_OPTIONS = {"expect": "--expect", "base": "--base", "model": "--model", "isolation": "--isolation",
+            "budget_usd": "--budget", "max_turns": "--max-turns", "prompt_template": "--prompt-template"}  # fmt: skip
+
+
+class There(Wire):
+    """One host that keeps workers; every answer names it."""
+
+    def status(self, workers: Sequence[str]) -> list[WorkerStatus]:
+        """Return a row for each worker asked for, or for all."""
+        rows = self.records(WorkerStatus, "workers", "status", "--no-forge", *workers)
+        return [dataclasses.replace(row, host=self.host.name) for row in rows]
+
+    def dispatch(self, worker: str, repo: str, issue: int | None, prompt: str, **wishes: Any) -> tuple[Task, bool]:  # noqa: ANN401
+        """Give a worker a task; return it, and whether it is new.
+
+        The task is named here, so that asking again over a new line, when one died, does nothing twice.
+        """
+        if names.is_path(repo) and not repo.startswith(("/", "~")):
+            raise BadInput(f"{repo} is a path of this machine", f"name one of {self.host.name}, absolute or below ~")
+        words = ["dispatch", worker, repo, *([str(issue)] if issue is not None else []), *(["-"] if prompt else [])]
+        words += ["--no-stdin"] if not prompt else []
+        for name, option in _OPTIONS.items():
+            words += [option, str(wishes[name])] if wishes.get(name) is not None else []
+        words += ["--time-limit", f"{wishes['time_limit']}s"] if wishes.get("time_limit") is not None else []
+        words += ["--trust-author"] if wishes.get("trust_author") else []
+        given = wishes.get("task_id")
+        words += ["--task-id", str(given or uuid.uuid4()), *([] if given else ["--same"])]
+        answer = self._again(lambda: self.ask(*words, stdin=prompt.encode("utf-8", "replace")))
+        task = Task.from_json(answer["task"])
+        return dataclasses.replace(task, worker=f"{self.host.name}/{task.worker}"), bool(answer["new"])
+
+    def watch(self, workers: Sequence[str], *, first: bool, timeout: float | None) -> list[Receipt | Lost]:
+        """Wait for tasks to end; return the receipts, and why there is none of the others."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+
+        def ask() -> dict[str, Any]:
+            left = [] if deadline is None else ["--timeout", f"{max(deadline - time.monotonic(), 0):.1f}s"]
+            return self.ask("watch", *workers, *(["--any"] if first else []), *left)
+
+        answer = self._again(ask)
+        from claude_workers.pool.watch import Lost  # noqa: PLC0415  start-up cost
+
+        lost = [Lost(f"{self.host.name}: {one['message']}", self.told(one["remedy"])) for one in answer["errors"]]
+        ended = [Receipt.from_json(one) for one in answer["receipts"]]
+        return [*(dataclasses.replace(one, worker=f"{self.host.name}/{one.worker}") for one in ended), *lost]
+
+    def events(self, worker: str, *, since: str | None, follow: bool) -> Iterator[LogEvent]:
+        """Yield every line of a task's log; over a new line, when one died, from the last cursor on."""
+        # A line of the log may be several events: `seen` counts those of the one behind `cursor`.
+        cursor, current, seen = since, since, 0
+        tried, dropped = 0.0, False
+        while True:
+            begin = ["--since", cursor] if cursor else ["--lines", _EVERY_LINE]
+            again = seen
+            try:
+                for answer in self.stream("logs", worker, *begin, *(["--follow"] if follow else [])):
+                    tried = 0.0
+                    if again:
+                        again -= 1
+                        continue
+                    event = LogEvent.from_json(answer)
+                    if event.cursor != current:
+                        cursor, current, seen = current, event.cursor, 0
+                    seen += 1
+                    yield event
+            except Unreachable as error:
+                tried = tried or time.monotonic()
+                dropped = dropped or isinstance(error, Dropped)
+                if not dropped or not follow or time.monotonic() - tried > _GIVEN_UP:
+                    raise
+                time.sleep(_AGAIN)
+            else:
+                return
+
+    def _again(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Ask; when the line dies over it ask on a new one, what was asked having been made to bear that."""
+        try:
+            return ask()
+        except Dropped:
+            pass  # it may have been done, or not
+        began = time.monotonic()
+        while True:
+            try:
+                return ask()
+            except Unreachable:
+                if time.monotonic() - began > _GIVEN_UP:
+                    raise
+                time.sleep(_AGAIN)

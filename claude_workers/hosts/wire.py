@@ -1,0 +1,142 @@
+"""The wire: a verb of the command line asked of another machine, and its JSON read back.
+
+What is said is `claude-workers --json --local --wire N VERB ...`, the very words a person would type
+there. Additions to an answer are passed over; a far side that is older or newer says so.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from claude_workers import errors
+from claude_workers.errors import NotFound, Refused, Unreachable, WorkersError
+from claude_workers.hosts import line as lines
+from claude_workers.model import Json, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claude_workers.hosts.line import Ended, Line
+    from claude_workers.hosts.registry import Host
+
+VERSION = 1
+# Whoever answers over the wire says at least this often (seconds) that it lives; four times without is a dead line.
+PULSE = 5.0
+_SILENCE = 4 * PULSE
+_PROGRAM = "claude-workers"
+_NOT_THERE = frozenset({126, 127})
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Wire:
+    """One host, asked over its line."""
+
+    def __init__(self, host: Host, line: Line) -> None:
+        self.host = host
+        self._line = line
+
+    def ask(self, *words: str, stdin: bytes = b"") -> Json:
+        """Ask for one answer, however long it takes; raise the error it holds, Unreachable for a dead line."""
+        output = lines.run(self._line, self._argv(words), self.host.name, stdin=stdin, limit=_SILENCE)
+        last = ""
+        for one in output:
+            last = one if one.strip() else last
+        assert output.ended is not None
+        return self._understood(last, output.ended)
+
+    def stream(self, *words: str) -> Iterator[Json]:
+        """Yield the answers of a verb that goes on; a line without anything is only a sign of life."""
+        output = lines.run(self._line, self._argv(words), self.host.name, limit=_SILENCE)
+        last: Json | None = None
+        for one in output:
+            if one.strip():
+                if last is not None:
+                    yield last
+                last = self._parsed(one)
+        ended = output.ended
+        assert ended is not None
+        if last is None or "error" in last:
+            if ended.status != 0 or last is not None:
+                self._understood(json.dumps(last) if last else "", ended)
+            return
+        yield last
+
+    def version(self) -> str:
+        """Return the version that is installed there; NotFound when none is."""
+        output = lines.run(self._line, [_PROGRAM, "--version"], self.host.name, limit=_SILENCE)
+        said = list(output)
+        assert output.ended is not None
+        if output.ended.status in _NOT_THERE:
+            self._understood("", output.ended)
+        return said[-1].rpartition(" ")[2] if said else ""
+
+    def record(self, kind: type[AnyRecord], name: str, *words: str, stdin: bytes = b"") -> AnyRecord:
+        """Ask for one record, which the answer holds under a name; "" for an answer that is the record."""
+        answer = self.ask(*words, stdin=stdin)
+        return kind.from_json(answer[name] if name else answer)
+
+    def records(self, kind: type[AnyRecord], name: str, *words: str) -> list[AnyRecord]:
+        """Ask for a list of records."""
+        return [kind.from_json(one) for one in self.ask(*words)[name]]
+
+    def interactive(self, *words: str) -> int:
+        """Run a verb at this terminal as if it were there; return its exit status."""
+        root = ["--root", self.host.root] if self.host.root else []
+        return self._line.interactive(lines.wrapped([_PROGRAM, *root, "--local", *words]))
+
+    def close(self) -> None:
+        """Let go of the line."""
+        self._line.close()
+
+    def _argv(self, words: tuple[str, ...]) -> list[str]:
+        root = ["--root", self.host.root] if self.host.root else []
+        return [_PROGRAM, "--json", "--local", "--wire", str(VERSION), *root, *words]
+
+    def _parsed(self, text: str) -> Json:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise WorkersError(f"host {self.host.name} answers {text[:80]!r}", self._check())
+        return found
+
+    def _understood(self, text: str, ended: Ended) -> Json:
+        said = ended.stderr.strip().splitlines()
+        if ended.status in _NOT_THERE:
+            raise NotFound(f"host {self.host.name} has no {_PROGRAM}", f"{_PROGRAM} host setup {self.host.name}")
+        if not text and "--wire" in ended.stderr:
+            raise Refused(f"host {self.host.name} has an older {_PROGRAM}", f"{_PROGRAM} host setup {self.host.name}")
+        if not text:
+            raise Unreachable(
+                f"host {self.host.name} answers nothing: {said[-1] if said else f'exit {ended.status}'}", self._check()
+            )
+        found = self._parsed(text)
+        if isinstance(found.get("error"), dict):
+            raise self._error(found["error"])
+        return found
+
+    def _error(self, told: dict[str, Any]) -> WorkersError:
+        """Return the far side's error as ours, its remedy such as it is typed here."""
+        kind = errors.by_code(str(told.get("code")))
+        return kind(f"{self.host.name}: {told.get('message')}", self.told(str(told.get("remedy", ""))))
+
+    def told(self, remedy: str) -> str:
+        """Return a remedy of the far side's as it is typed here."""
+        return remedy.replace(f"{_PROGRAM} ", f"{_PROGRAM} --on {self.host.name} ")
+
+    def _check(self) -> str:
+        return f"{_PROGRAM} host check {self.host.name}"
+
+
+def open_line(host: Host) -> Line:
+    """Return the line that a host's table asks for."""
+    if host.transport == "openssh":
+        from claude_workers.hosts.openssh import OpenSSH  # noqa: PLC0415  one of the two
+
+        return OpenSSH(host)
+    from claude_workers.hosts.strict import Fabric  # noqa: PLC0415  its library takes 0.2 s
+
+    return Fabric(host)

@@ -1,0 +1,171 @@
+"""The fleet: the verbs, each asked of this machine and of another over a real sshd, answer alike."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from claude_workers import BadInput, Fleet, NotFound, Unreachable, WorkerBusy
+from claude_workers.hosts import registry
+from tests.cli.conftest import Cli
+from tests.conftest import git
+from tests.hosts.conftest import Remote
+from tests.racing import until
+from tests.stage import ADD, DONE, HANG, HERE, WAIT, steps
+
+
+@pytest.fixture(params=["here", "fabric", "openssh"])
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What stands before a worker's id: nothing, or a host reached one way or the other."""
+    if request.param == "here":
+        return ""
+    request.getfixturevalue("remote")
+    if request.param == "openssh":
+        found = registry.remove("vps")
+        registry.add(registry.parsed("vps", found.target, transport="openssh"))
+        # A short folder: the sockets' paths are of 107 bytes at the most.
+        folder = Path(f"/tmp/cw-{os.getpid()}-{abs(hash(tmp_path)) % 10**6}")  # noqa: S108
+        folder.mkdir()
+        request.getfixturevalue("monkeypatch").setattr("tempfile.tempdir", str(folder))
+    return "vps/"
+
+
+def home(at: str, tmp_path: Path) -> Path:
+    """Return the home of worker 01, wherever it is."""
+    return tmp_path / ("vps/workers" if at else "workers") / "01"
+
+
+def test_a_whole_life_is_the_same_wherever_it_is_lived(at: str, calc: Path, tmp_path: Path) -> None:
+    fleet, one = Fleet(), f"{at}01"
+    fleet.init(one)
+    assert [(row.worker, row.state) for row in fleet.status([one])] == [("01", "idle")]
+    task = fleet.dispatch(one, str(calc), prompt=steps(ADD, HERE, WAIT, DONE))
+    assert task.worker == one
+    again = fleet.order(one, str(calc), None, steps(ADD, HERE, WAIT, DONE))
+    assert (again.new, again.task.task_id) == (False, task.task_id)
+    with pytest.raises(WorkerBusy) as told:
+        fleet.dispatch(one, str(calc), prompt="something else")
+    assert ("--on vps" in told.value.remedy) == bool(at)
+    until(lambda: fleet.status([one])[0].last_text == "here", "the agent speaks")
+    message = fleet.tell(one, "Use 'the' \"parser\"; $(id)\n\u2028é")
+    assert message.text == "Use 'the' \"parser\"; $(id)\n\u2028é"
+    (home(at, tmp_path) / ".cache/go").touch()
+    [receipt] = fleet.watch([one], timeout=60)
+    assert (receipt.worker, receipt.outcome, receipt.task_id) == (one, "pull_request", task.task_id)
+    assert "sub" in git("show", f"{receipt.branch}:calc.py", at=calc)
+    said = [event.text for event in fleet.logs(one) if event.kind == "text"]
+    assert said == ["here", "Done."]
+    shown = fleet.show(one)
+    assert shown.receipt
+    assert (shown.task.task_id, shown.receipt.outcome) == (task.task_id, "pull_request")
+    assert any(found.what == "last outcome" for found in fleet.why(one).evidence)
+    assert fleet.refresh(one) == []
+    fleet.remove(one)
+    with pytest.raises(NotFound):
+        fleet.status([one])
+
+
+def test_a_task_is_stopped_restarted_and_given_up_wherever_it_is(at: str, calc: Path) -> None:
+    fleet, one = Fleet(), f"{at}01"
+    fleet.init(one)
+    fleet.dispatch(one, str(calc), prompt=steps({"run": "echo kept > kept.txt"}, HERE, HANG))
+    until(lambda: fleet.status([one])[0].last_text == "here", "the agent speaks")
+    assert fleet.stop(one).state == "stopped"
+    assert fleet.restart(one).attempt == 2
+    fleet.stop(one)
+    receipt = fleet.reset(one)
+    assert receipt
+    assert receipt.outcome == "stopped"
+
+
+def test_what_cannot_be_is_refused_alike(at: str, calc: Path) -> None:
+    fleet = Fleet()
+    with pytest.raises(NotFound):
+        fleet.dispatch(f"{at}01", str(calc), prompt="x")
+    fleet.init(f"{at}01")
+    with pytest.raises(NotFound):
+        fleet.tell(f"{at}01", "x")
+    with pytest.raises((NotFound, BadInput)):
+        fleet.dispatch(f"{at}01", "/nowhere/at/all", prompt="x")
+    with pytest.raises(NotFound):
+        fleet.show(f"{at}09")
+
+
+@pytest.mark.usefixtures("remote")
+def test_a_path_of_this_machine_is_none_of_another(calc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(calc.parent)
+    Fleet().init("vps/01")
+    with pytest.raises(BadInput, match="path of this machine"):
+        Fleet().dispatch("vps/01", "./calc", prompt="x")
+
+
+def test_every_host_is_one_table_and_a_dead_one_is_a_row(remote: Remote, cli: Cli) -> None:
+    del remote
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        registry.add(registry.parsed("dead", f"root@127.0.0.1:{closed.getsockname()[1]}"))
+        Fleet().init("01", "vps/01", "vps/02")
+        rows, faults = Fleet().survey()
+        assert [(row.host, row.worker) for row in rows] == [("local", "01"), ("vps", "01"), ("vps", "02")]
+        assert [(one.host, one.code) for one in faults] == [("dead", "unreachable")]
+        shown = cli.ok("status")
+        assert [line.split()[0] for line in shown.splitlines()[1:]] == ["01", "vps/01", "vps/02", "dead/"]
+        assert "unreachable" in shown
+        assert cli("status", "dead/01").returncode == 5
+        assert cli("status", "--on", "dead").returncode == 5
+        assert [line.split()[0] for line in cli.ok("status", "--local").splitlines()[1:]] == ["01"]
+    with pytest.raises(Unreachable):
+        Fleet().status(["dead/01"])
+    with pytest.raises(NotFound, match="no host"):
+        Fleet().status(["nobody/01"])
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        (None, "has no claude-workers"),
+        ("echo 'Error: No such option: --wire' >&2; exit 2", "has an older claude-workers"),
+        ("echo nonsense", "answers 'nonsense'"),
+        ("exit 3", "answers nothing"),
+        (
+            'echo \'{"error": {"code": "of the future", "message": "m", "remedy": "claude-workers x"}}\'; exit 1',
+            "vps: m",
+        ),
+    ],
+)
+def test_a_far_side_that_is_not_as_it_should_be_is_named(remote: Remote, program: str | None, said: str) -> None:
+    if program is None:
+        remote.program.unlink()
+    else:
+        remote.program.write_text(f"#!/bin/sh\n{program}\n", encoding="utf-8")
+    _, [fault] = Fleet().survey()
+    assert said in fault.message
+
+
+def test_a_line_that_dies_under_a_dispatch_a_watch_and_a_log_loses_and_repeats_nothing(
+    remote: Remote, calc: Path, tmp_path: Path
+) -> None:
+    fleet = Fleet()
+    fleet.init("vps/01")
+    # The first answer is swallowed: the connection is killed as soon as the runner lives.
+    kill = 'n=$(cat ~/n 2>/dev/null || echo 0); echo $((n + 1)) > ~/n; case "$*" in *dispatch*) [ $n -gt 0 ] || {\n'
+    real = f"{sys.executable} -m claude_workers"
+    remote.program.write_text(
+        f'#!/bin/sh\n{kill} {real} "$@" > ~/answer; kill -9 $PPID; exit; }};; esac\nexec {real} "$@"\n',
+        encoding="utf-8",
+    )
+    task = fleet.dispatch("vps/01", str(calc), prompt=steps(ADD, HERE, WAIT, DONE))
+    until(lambda: fleet.status(["vps/01"])[0].last_text == "here", "the agent speaks")
+    assert len(list((remote.root / "01/runs").iterdir())) == 1
+    assert (remote.root / "01/runs" / task.task_id).is_dir()
+    events = fleet.logs("vps/01", follow=True)
+    first = next(events)
+    (home("vps/", tmp_path) / ".cache/go").touch()
+    told = [first, *events]
+    assert [one.text for one in told if one.kind == "text"] == ["here", "Done."]
+    [receipt] = fleet.watch(["vps/01"], timeout=60)
+    assert receipt.outcome == "pull_request"
