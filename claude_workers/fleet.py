@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_workers.errors import NoCredentials
 from claude_workers.looking import Looking
 from claude_workers.model import Message, Receipt, Task
 
@@ -139,7 +140,14 @@ class Fleet(Looking):
         """Let a person log a home in with Claude's own dialogue; return what pays then. Needs a terminal."""
         from claude_workers.pool import console
 
-        return console.log_in(self.layout, self._local(worker))
+        there, worker = self._reach.at(worker)
+        if there is None:
+            return console.log_in(self.layout, worker)
+        if there.interactive("login", worker) != 0:
+            raise NoCredentials(
+                f"worker {worker} of {there.host.name} was not logged in", "try again, or login --token"
+            )
+        return "login"
 
     def stop(self, worker: str) -> Task:
         """Stop a worker's task; its whole tree has ended when this returns."""

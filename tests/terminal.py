@@ -45,6 +45,11 @@ class Person:
         os.close(self._slave)
 
     @property
+    def raw(self) -> str:
+        """What was shown so far, whole."""
+        return self._seen.decode("utf-8", "replace")
+
+    @property
     def seen(self) -> str:
         """What was shown so far, without what moves the cursor."""
         return _ESCAPES.sub("", self._seen.decode("utf-8", "replace"))

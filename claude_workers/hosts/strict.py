@@ -19,6 +19,7 @@ from paramiko.ssh_exception import AuthenticationException, BadHostKeyException,
 from claude_workers import files
 from claude_workers.errors import Refused, Unreachable, WorkersError
 from claude_workers.hosts.line import CONNECT, KEPT, Ended
+from claude_workers.hosts.openssh import OpenSSH
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -189,10 +190,8 @@ class Fabric:
         return said.decode("utf-8", "replace")
 
     def interactive(self, command: str) -> int:
-        """Run a command at this terminal; see `line.Line`."""
-        with _told(self._host):
-            done = self.connected().run(command, pty=True, warn=True, hide=False, in_stream=None)
-        return int(done.exited)
+        """Run a command at this terminal, which ssh(1) alone hands over whole; see `line.Line`."""
+        return OpenSSH(self._host).interactive(command)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -17,6 +17,7 @@ from claude_workers.model import Receipt, Todos, WorkerStatus
 from tests.cli.conftest import Cli, picture
 from tests.racing import until
 from tests.stage import ADD, DONE, HANG, HERE, Stage, steps
+from tests.terminal import Person
 
 LIST = {"todo": ["Read", "Write"], "done": 1}
 WRITTEN = {
@@ -254,3 +255,16 @@ def test_a_pause_stops_who_only_waited_for_the_worker(stage: Stage, cli: Cli) ->
 
 def test_a_pause_says_why_in_few_words(cli: Cli) -> None:
     cli.refused(2, "pause", "x" * 501)
+
+
+@pytest.mark.parametrize("plain", ["", "NO_COLOR", "--no-color"])
+def test_states_are_coloured_at_a_terminal_that_wants_it(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: str
+) -> None:
+    del stage
+    if plain.isupper():
+        monkeypatch.setenv(plain, "1")
+    with Person(["status", *([plain] if plain.startswith("-") else [])], tmp_path) as person:
+        assert person.end() == 0
+        assert ("\x1b[32midle\x1b[0m" in person.raw) == (not plain)
+        assert "idle" in person.seen

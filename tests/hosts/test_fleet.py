@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from claude_workers import BadInput, Fleet, NotFound, Unreachable, WorkerBusy
+from claude_workers import BadInput, Fleet, NotFound, Unreachable, WorkerBusy, paths
+from claude_workers.home import inbox
+from claude_workers.home.home import find
 from claude_workers.hosts import registry
 from tests.cli.conftest import Cli
 from tests.conftest import git
 from tests.hosts.conftest import Remote
 from tests.racing import until
 from tests.stage import ADD, DONE, HANG, HERE, WAIT, steps
+from tests.terminal import Person
 
 
 @pytest.fixture(params=["here", "fabric", "openssh"])
@@ -169,3 +172,41 @@ def test_a_line_that_dies_under_a_dispatch_a_watch_and_a_log_loses_and_repeats_n
     assert [one.text for one in told if one.kind == "text"] == ["here", "Done."]
     [receipt] = fleet.watch(["vps/01"], timeout=60)
     assert receipt.outcome == "pull_request"
+
+
+@pytest.mark.usefixtures("remote")
+@pytest.mark.parametrize("transport", registry.TRANSPORTS)
+def test_a_person_works_in_a_home_of_another_machine(tmp_path: Path, transport: str) -> None:
+    found = registry.remove("vps")
+    registry.add(registry.parsed("vps", found.target, transport=transport))
+    Fleet().init("vps/01")
+    with Person(["enter", "vps/01"], tmp_path) as person:
+        person.until("bash-")
+        person.type("sh -c 'echo home=$HOME; stty size; echo rea\"\"dy; exec sleep 60'\r")
+        person.until(f"home={home('vps/', tmp_path)}")
+        person.until("40 100 ready")
+        person.type("\x03")
+        person.until("^C\r\nbash-")
+        prompts = person.seen.count("bash-")
+        person.type("\r")
+        person.wait(lambda: person.seen.count("bash-") > prompts, "the next prompt")
+        person.type("exit 5\r")
+        assert person.end() == 5
+    with Person(["enter", "vps/01", "--", "sh", "-c", "echo 'a  b' \"$0\"", "$(id)"], tmp_path) as person:
+        assert person.end() == 0
+        assert "a  b $(id)" in person.seen
+
+
+def test_an_agent_of_another_machine_is_looked_at_and_told(remote: Remote, calc: Path, tmp_path: Path) -> None:
+    fleet = Fleet()
+    fleet.init("vps/01")
+    task = fleet.dispatch("vps/01", str(calc), prompt=steps(ADD, HERE, WAIT, DONE))
+    with Person(["attach", "vps/01"], tmp_path) as person:
+        person.until("◇ here")
+        person.type("Use the parser\r")
+        there = find(paths.layout(remote.root), "01")
+        until(lambda: inbox.messages(there, task.task_id), "it was told")
+        (home("vps/", tmp_path) / ".cache/go").touch()
+        person.until("outcome: pull_request")
+        assert person.end() == 0
+    assert "Use the parser" in [event.text for event in fleet.logs("vps/01") if event.kind == "prompt"]
