@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import NoCredentials
 from claude_workers.looking import Looking
-from claude_workers.model import Message, Receipt, Task
+from claude_workers.model import Message, Receipt, Recovered, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
     from typing import Any
 
     from claude_workers.errors import WorkersError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         Assigned,
         Claim,
         Followed,
-        Recovered,
     )  # fmt: skip
     from claude_workers.pool.dispatch import Dispatched
     from claude_workers.pool.gc import Garbage
@@ -160,19 +159,28 @@ class Fleet(Looking):
         """Stop every task that runs, waits or has crashed; return each, or why it could not be."""
         from claude_workers.pool import control
 
-        return control.stop_all(self._here)
+        there = self._reach.default
+        if there is None:
+            return control.stop_all(self.layout)
+        answer = there.ask("stop", "--all")
+        errors = [there.error(one) for one in answer["errors"]]
+        return [*(there.addressed(Task.from_json(one)) for one in answer["tasks"]), *errors]
 
     def pause(self, reason: str = "") -> Pause:
         """Let nothing new be dispatched; what runs goes on."""
         from claude_workers.pool import pause
 
-        return pause.pause(self._here, reason)
+        there = self._reach.default
+        if there:
+            return there.record(pause.Pause, "paused", "pause", *([reason] if reason else []))
+        return pause.pause(self.layout, reason)
 
     def resume(self) -> Pause:
         """End the pause and return it."""
         from claude_workers.pool import pause
 
-        return pause.resume(self._here)
+        there = self._reach.default
+        return there.record(pause.Pause, "ended", "resume") if there else pause.resume(self.layout)
 
     def restart(self, worker: str) -> Task:
         """Continue a stopped, crashed or waiting task in the same session and branch."""
@@ -185,7 +193,11 @@ class Fleet(Looking):
         """Resume what crashed, wake what need not wait, release stale claims; yield what was done."""
         from claude_workers.pool import recover
 
-        return recover.recover(self._here, [self._local(one) for one in workers])
+        for there, ids in self._reach.by_host(workers) if workers else [(self._reach.default, [])]:
+            if there:
+                yield from (there.addressed(Recovered.from_json(one)) for one in there.stream("recover", *ids))
+            else:
+                yield from recover.recover(self.layout, ids)
 
     def recovering(self, interval: float = 15.0) -> Iterator[Recovered]:
         """Recover again and again, `interval` seconds apart, for as long as the caller listens."""
@@ -194,10 +206,13 @@ class Fleet(Looking):
         return recover.watch(self._here, interval)
 
     def restore(self, task: str, target: str | None = None) -> Path:
-        """Put a task's kept work into a new folder and return it."""
+        """Put a task's kept work into a new folder of its machine and return it."""
         from claude_workers.pool import rescues
 
-        return rescues.restore(self._here, task, target)
+        there, task = self._named(task)
+        if there:
+            return Path(there.ask("rescue", "restore", task, *(["--to", target] if target else []))["folder"])
+        return rescues.restore(self.layout, task, target)
 
     def gc(self, keep: float | None = None, *, delete: bool = False) -> list[Garbage]:
         """Return what tasks left that ended over `keep` seconds ago (unset: as configured); `delete` deletes it."""

@@ -55,6 +55,11 @@ class Looking:
         _check_here(there)
         return worker
 
+    def _named(self, wanted: str) -> tuple[There | None, str]:
+        """Return the host of `[HOST/]ID|TASK`, None for this machine, and what it names there."""
+        host, slash, task = wanted.rpartition("/")
+        return self._reach.host(host) if slash else self._reach.default, task
+
     def status(self, workers: Sequence[str] = ()) -> list[WorkerStatus]:
         """Return a row for each worker asked for, or for all of every host; `survey` tells who did not answer."""
         rows, faults = self.survey(workers)
@@ -154,26 +159,39 @@ class Looking:
         """The pause that stands, None when there is none."""
         from claude_workers.pool import pause
 
-        return pause.standing(self._here)
+        there = self._reach.default
+        if there:
+            found = there.ask("status", "--no-forge")["paused"]
+            return pause.Pause.from_json(found) if found else None
+        return pause.standing(self.layout)
 
     def todos(self, worker: str | None = None) -> list[Listed]:
         """Return the task list that a worker's agent keeps, or those of all who have a task."""
-        from claude_workers.pool.todos import todos
+        from claude_workers.pool.todos import Listed, todos
 
-        return todos(self._here, self._local(worker) if worker else None)
+        there, named = self._reach.at(worker) if worker else (self._reach.default, None)
+        if there:
+            return [*map(there.addressed, there.records(Listed, "todos", "todos", *([named] if named else [])))]
+        return todos(self.layout, named)
 
     def history(self, workers: Sequence[str] = (), *, since: float | None = None) -> list[Chapter]:
         """Return what ended in the last `since` seconds, and what waits for a person, oldest first."""
-        from claude_workers.pool.history import history
+        from claude_workers.pool.history import Chapter, history
 
-        return history(self._here, [self._local(one) for one in workers], since)
+        found: list[Chapter] = []
+        for there, ids in self._reach.by_host(workers) if workers else [(self._reach.default, [])]:
+            if there:
+                words = [*ids, *(["--since", f"{since}s"] if since is not None else [])]
+                found += map(there.addressed, there.records(Chapter, "history", "history", *words))
+            else:
+                found += history(self.layout, ids, since)
+        return sorted(found, key=lambda one: one.at)
 
     def show(self, wanted: str, *, last: int = 15) -> Shown:
         """Return one task whole: a worker's latest, or by the beginning of its id."""
         from claude_workers.pool.show import Shown, show
 
-        host, slash, task = wanted.rpartition("/")
-        there = self._reach.host(host) if slash else self._reach.default
+        there, task = self._named(wanted)
         if there:
             return there.record(Shown, "", "show", task, "--lines", str(last))
         return show(self.layout, task, last)
@@ -189,15 +207,21 @@ class Looking:
 
     def rescues(self, worker: str | None = None) -> list[Rescue]:
         """Return what is kept of tasks' work, the latest last."""
+        from claude_workers.model import Rescue
         from claude_workers.pool import rescues
 
-        return rescues.every_rescue(self._here, self._local(worker) if worker else None)
+        there, named = self._reach.at(worker) if worker else (self._reach.default, None)
+        if there:
+            words = ["list", *([named] if named else [])]
+            return [*map(there.addressed, there.records(Rescue, "rescues", "rescue", *words))]
+        return rescues.every_rescue(self.layout, named)
 
     def rescue(self, task: str) -> RescueShown:
         """Return closely what is kept of a task, or of a worker's latest."""
         from claude_workers.pool import rescues
 
-        return rescues.show(self._here, task)
+        there, task = self._named(task)
+        return there.record(rescues.Shown, "", "rescue", "show", task) if there else rescues.show(self.layout, task)
 
     def budget(self, by: str = "") -> tuple[list[Total], list[Use]]:
         """Return what was spent this day, week and month, and how much of each budget is used.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from claude_workers import names
 from claude_workers.errors import BadInput, Unreachable
 from claude_workers.hosts.line import Dropped
-from claude_workers.hosts.wire import Wire
+from claude_workers.hosts.wire import AnyRecord, Wire
 from claude_workers.model import LogEvent, Receipt, Task, WorkerStatus
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ class There(Wire):
         rows = self.records(WorkerStatus, "workers", "status", "--no-forge", *workers)
         return [dataclasses.replace(row, host=self.host.name) for row in rows]
 
+    def addressed(self, record: AnyRecord) -> AnyRecord:
+        """Return a record whose worker is named as it is here."""
+        return dataclasses.replace(record, worker=f"{self.host.name}/{record.worker}")  # type: ignore[attr-defined, type-var]
+
     def dispatch(self, worker: str, repo: str, issue: int | None, prompt: str, **wishes: Any) -> tuple[Task, bool]:  # noqa: ANN401
         """Give a worker a task; return it, and whether it is new.
 
@@ -51,7 +55,7 @@ class There(Wire):
         words += ["--task-id", str(given or uuid.uuid4()), *([] if given else ["--same"])]
         answer = self._again(lambda: self.ask(*words, stdin=prompt.encode("utf-8", "replace")))
         task = Task.from_json(answer["task"])
-        return dataclasses.replace(task, worker=f"{self.host.name}/{task.worker}"), bool(answer["new"])
+        return self.addressed(task), bool(answer["new"])
 
     def watch(self, workers: Sequence[str], *, first: bool, timeout: float | None) -> list[Receipt | Lost]:
         """Wait for tasks to end; return the receipts, and why there is none of the others."""
@@ -66,7 +70,7 @@ class There(Wire):
 
         lost = [Lost(f"{self.host.name}: {one['message']}", self.told(one["remedy"])) for one in answer["errors"]]
         ended = [Receipt.from_json(one) for one in answer["receipts"]]
-        return [*(dataclasses.replace(one, worker=f"{self.host.name}/{one.worker}") for one in ended), *lost]
+        return [*map(self.addressed, ended), *lost]
 
     def events(self, worker: str, *, since: str | None, follow: bool) -> Iterator[LogEvent]:
         """Yield every line of a task's log; over a new line, when one died, from the last cursor on."""

@@ -7,7 +7,7 @@ there. Additions to an answer are passed over; a far side that is older or newer
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from claude_workers import errors
 from claude_workers.errors import NotFound, Refused, Unreachable, WorkersError
@@ -115,10 +115,10 @@ class Wire:
             )
         found = self._parsed(text)
         if isinstance(found.get("error"), dict):
-            raise self._error(found["error"])
+            raise self.error(found["error"])
         return found
 
-    def _error(self, told: dict[str, Any]) -> WorkersError:
+    def error(self, told: Json) -> WorkersError:
         """Return the far side's error as ours, its remedy such as it is typed here."""
         kind = errors.by_code(str(told.get("code")))
         return kind(f"{self.host.name}: {told.get('message')}", self.told(str(told.get("remedy", ""))))

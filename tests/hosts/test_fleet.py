@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from claude_workers import BadInput, Fleet, NotFound, Unreachable, WorkerBusy, paths
+from claude_workers import BadInput, Busy, Fleet, NotFound, Task, Unreachable, WorkerBusy, paths
 from claude_workers.home import inbox
 from claude_workers.home.home import find
 from claude_workers.hosts import registry
@@ -72,7 +73,7 @@ def test_a_whole_life_is_the_same_wherever_it_is_lived(at: str, calc: Path, tmp_
         fleet.status([one])
 
 
-def test_a_task_is_stopped_restarted_and_given_up_wherever_it_is(at: str, calc: Path) -> None:
+def test_a_task_is_stopped_restarted_and_given_up_wherever_it_is(at: str, calc: Path, tmp_path: Path) -> None:
     fleet, one = Fleet(), f"{at}01"
     fleet.init(one)
     fleet.dispatch(one, str(calc), prompt=steps({"run": "echo kept > kept.txt"}, HERE, HANG))
@@ -80,9 +81,38 @@ def test_a_task_is_stopped_restarted_and_given_up_wherever_it_is(at: str, calc: 
     assert fleet.stop(one).state == "stopped"
     assert fleet.restart(one).attempt == 2
     fleet.stop(one)
+    [kept] = fleet.rescues(one)
+    assert (kept.worker, "kept.txt" in str(fleet.rescue(f"{at}{kept.task_id}"))) == (one, True)
+    assert (fleet.restore(f"{at}{kept.task_id}", str(tmp_path / "back")) / "kept.txt").read_text("utf-8") == "kept\n"
+    assert [listed.worker for listed in fleet.todos(one)] == [one]
     receipt = fleet.reset(one)
     assert receipt
     assert receipt.outcome == "stopped"
+    assert [(one.worker, one.outcome) for one in fleet.history([one])] == [(one, "stopped")]
+
+
+def test_a_machine_is_paused_stopped_and_recovered_whole(at: str, calc: Path, tmp_path: Path) -> None:
+    fleet, one = Fleet(on=at.rstrip("/") or None), f"{at}01"
+    fleet.init("01")
+    fleet.dispatch("01", str(calc), prompt=steps(HERE, WAIT, ADD))
+    until(lambda: fleet.status(["01"])[0].last_text == "here", "the agent speaks")
+    assert fleet.pause("the registry is down").reason == "the registry is down"
+    assert fleet.paused is not None
+    fleet.init("02")
+    with pytest.raises(Busy, match="the registry is down"):
+        fleet.dispatch("02", str(calc), prompt="another")
+    assert fleet.resume().reason == "the registry is down"
+    assert [fleet.paused] == [None]
+    os.kill(int(fleet.status(["01"])[0].pid or 0), signal.SIGKILL)
+    until(lambda: fleet.status(["01"])[0].state == "crashed", "the crash is seen")
+    (home(at, tmp_path) / ".cache/go").touch()
+    assert [(found.worker, found.did) for found in fleet.recover()] == [(one, "resumed")]
+    [receipt] = fleet.watch(["01"], timeout=60)
+    assert receipt.outcome == "pull_request"
+    fleet.dispatch("01", str(calc), prompt=steps(HERE, HANG))
+    [stopped] = fleet.stop_all()
+    assert isinstance(stopped, Task)
+    assert (stopped.worker, stopped.state) == (one, "stopped")
 
 
 def test_what_cannot_be_is_refused_alike(at: str, calc: Path) -> None:
