@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,9 +113,14 @@ class Fabric:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._connection: _Strict | None = None
+        self._opening = threading.Lock()
 
     def connected(self) -> _Strict:
-        """Return the open connection; see `line.Line` for what is raised."""
+        """Return the open connection, one for all threads; see `line.Line` for what is raised."""
+        with self._opening:
+            return self._opened()
+
+    def _opened(self) -> _Strict:
         host = self._host
         if self._connection is not None and self._connection.is_connected:
             return self._connection
@@ -138,7 +144,7 @@ class Fabric:
         with _told(self._host):
             channel = self._channel()
             try:
-                channel.exec_command(command)
+                _begun(channel, command)
                 channel.settimeout(limit)
                 channel.sendall(stdin)
                 channel.shutdown_write()
@@ -199,6 +205,16 @@ class Fabric:
             with contextlib.suppress(SSHException, OSError, EOFError):
                 self._connection.close()
             self._connection = None
+
+
+def _begun(channel: paramiko.Channel, command: str) -> None:
+    """Have a command begun; paramiko would wait for ever for a server that froze right now."""
+    alarm = threading.Timer(CONNECT, channel.close)
+    alarm.start()
+    try:
+        channel.exec_command(command)
+    finally:
+        alarm.cancel()
 
 
 class _told(contextlib.AbstractContextManager[None]):  # noqa: N801  it is used as a function

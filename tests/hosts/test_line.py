@@ -11,8 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from claude_workers.errors import Refused, Unreachable
@@ -154,6 +156,25 @@ def test_a_frozen_server_is_given_up(made: Made, server: Sshd, monkeypatch: pyte
         os.kill(int(pid), signal.SIGCONT)
 
 
+def test_a_server_that_freezes_as_a_command_begins_is_given_up(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict, "CONNECT", 1.0)
+    line = Fabric(Host("vps", address="127.0.0.1", user="root", port=server.port))
+    pid = int(said(line, "sh", "-c", "echo $PPID")[0])
+    begin = paramiko.Channel.exec_command
+
+    def frozen(channel: paramiko.Channel, command: str) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        begin(channel, command)
+
+    monkeypatch.setattr(paramiko.Channel, "exec_command", frozen)
+    try:
+        with pytest.raises(Unreachable):
+            said(line, "echo", "never")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        line.close()
+
+
 def test_a_connection_that_dies_in_the_middle_is_told(made: Made, server: Sshd) -> None:
     line = made(server.port)
     output = run(line, ["sh", "-c", "echo $PPID; sleep 100"], "vps", limit=20)
@@ -182,6 +203,15 @@ def test_a_jump_host_is_checked_as_strictly(
         else:
             with pytest.raises((Refused, Unreachable)):
                 said(line, "echo", "through")
+
+
+def test_threads_share_a_line(made: Made, server: Sshd) -> None:
+    line = made(server.port)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda number: said(line, "sh", "-c", f"echo {number} $PPID"), range(16)))
+    assert [one[0].split()[0] for one in found] == [str(number) for number in range(16)]
+    if isinstance(line, Fabric):
+        assert len({one[0].split()[1] for one in found}) == 1
 
 
 def test_only_one_word_reaches_the_far_shell() -> None:
