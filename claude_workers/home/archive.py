@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from claude_workers.home.home import Home
     from claude_workers.model import Json
 
+_RECENT = 20
 _STEM = 150  # a file's name may have 255 bytes
 
 
@@ -36,9 +37,11 @@ def keep(home: Home, task: Task, receipt: Receipt) -> None:
         if files.create_exclusive(home.completed / name, text):
             break
         number += 1
-    home.task_file.unlink(missing_ok=True)
     told = f"{receipt.outcome}: {receipt.reason}" if receipt.reason else receipt.outcome
-    events.append(home, "ended", told, task.task_id)
+    # Before the worker is free, so that who sees it idle sees why; once, also after a crash in between.
+    if not any((one.kind, one.task_id) == ("ended", task.task_id) for one in events.read(home, _RECENT)):
+        events.append(home, "ended", told, task.task_id)
+    home.task_file.unlink(missing_ok=True)
 
 
 def _archived(home: Home, task: Task, name: str) -> bool:

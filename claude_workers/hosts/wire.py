@@ -49,19 +49,19 @@ class Wire:
     def stream(self, *words: str) -> Iterator[Json]:
         """Yield the answers of a verb that goes on; a line without anything is only a sign of life."""
         output = lines.run(self._line, self._argv(words), self.host.name, limit=_SILENCE)
-        last: Json | None = None
+        failed, silent = "", True
         for one in output:
             if one.strip():
-                if last is not None:
-                    yield last
-                last = self._parsed(one)
+                found = self._parsed(one)
+                if "error" in found:
+                    failed = one  # the last that is said
+                    continue
+                silent = False
+                yield found
         ended = output.ended
         assert ended is not None
-        if last is None or "error" in last:
-            if ended.status != 0 or last is not None:
-                self._understood(json.dumps(last) if last else "", ended)
-            return
-        yield last
+        if failed or (silent and ended.status != 0):
+            self._understood(failed, ended)
 
     def version(self) -> str:
         """Return the version that is installed there; NotFound when none is."""

@@ -99,7 +99,9 @@ class Ear:
         self._cage.searched["environment"] += 1
         for one in self._cage.canaries:
             if any(song in environ for song in one.songs):
-                self._held(one, folder.name, argv, _owner(folder.name) or _marked(environ))
+                self._held(
+                    one, folder.name, argv, _runner(argv.split(b"\0")) or _owner(folder.name) or _marked(environ)
+                )
 
     def _held(self, canary: Canary, pid: str, argv: bytes, whose: str) -> None:
         self.held[f"{canary.name}: {whose}"] += 1
@@ -109,13 +111,20 @@ class Ear:
             self._cage.leaked.add(f"{canary.name} in the environment of {whose}: {argv[:200]!r}")
 
 
+def _runner(words: list[bytes]) -> str:
+    """Return whose runner has a command line; "" for another program's."""
+    if b"claude_workers.runner" not in words:
+        return ""
+    return f"worker {words[words.index(b'claude_workers.runner') + 2].decode()}"
+
+
 def _owner(pid: str) -> str:
     """Return whose tree a process is in: the test's or a worker's; "" when neither is among its forebears."""
     try:
         while pid not in {"0", "1"}:
-            words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
-            if b"claude_workers.runner" in words:
-                return f"worker {words[words.index(b'claude_workers.runner') + 2].decode()}"
+            found = _runner(Path("/proc", pid, "cmdline").read_bytes().split(b"\0"))
+            if found:
+                return found
             if pid == str(os.getpid()):
                 return "test"
             pid = Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]

@@ -13,7 +13,8 @@ from typing import Self
 
 from tests.conftest import missing
 
-_PATIENCE = 10.0
+_PATIENCE = 30.0
+_TRIES = 5
 
 
 def key(path: Path) -> Path:
@@ -32,12 +33,10 @@ class Sshd:
         folder.mkdir(parents=True)
         self.folder = folder
         self.key = key(folder / "host")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = 0
         (folder / "authorized").write_text(client.with_suffix(".pub").read_text("utf-8"), encoding="utf-8")
         lines = [
-            f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.key}", "PidFile none", "UsePAM no",
+            "ListenAddress 127.0.0.1", f"HostKey {self.key}", "PidFile none", "UsePAM no",
             f"AuthorizedKeysFile {folder}/authorized", "StrictModes no", "PasswordAuthentication no",
             "KbdInteractiveAuthentication no", "PermitRootLogin yes", "MaxSessions 100", "PrintMotd no",
             *(["SetEnv " + " ".join(f'"{name}={value}"' for name, value in env.items())] if env else []),
@@ -47,20 +46,27 @@ class Sshd:
         self._argv = [str(program), "-D", "-e", "-f", str(folder / "config")]
 
     def __enter__(self) -> Self:
-        log = tempfile.TemporaryFile("w+")
-        self._popen = subprocess.Popen(self._argv, stdout=log, stderr=log)
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                log.seek(0)
-                assert self._popen.poll() is None, log.read()
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-            else:
-                log.close()
+        # Between our look for a free port and the server's taking it another test may take it.
+        for _ in range(_TRIES):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            if self._started():
                 return self
+        raise AssertionError("sshd does not start")
+
+    def _started(self) -> bool:
+        with tempfile.TemporaryFile("a+") as log:
+            self._popen = subprocess.Popen([*self._argv, "-p", str(self.port)], stdout=log, stderr=log)
+            deadline = time.monotonic() + _PATIENCE
+            while self._popen.poll() is None and time.monotonic() < deadline:
+                log.seek(0)
+                if f"listening on 127.0.0.1 port {self.port}" in log.read():
+                    return True
+                time.sleep(0.02)
+        self._popen.kill()
+        self._popen.wait()
+        return False
 
     def __exit__(self, *_: object) -> None:
         self._popen.terminate()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_workers import BadInput, Busy, Fleet, NotFound, Task, Unreachable, WorkerBusy, paths
+from claude_workers import BadInput, Busy, Fleet, LogEvent, NotFound, Task, Unreachable, WorkerBusy, paths
 from claude_workers.home import inbox
 from claude_workers.home.home import find
 from claude_workers.hosts import registry
@@ -196,9 +196,11 @@ def test_a_line_that_dies_under_a_dispatch_a_watch_and_a_log_loses_and_repeats_n
     assert len(list((remote.root / "01/runs").iterdir())) == 1
     assert (remote.root / "01/runs" / task.task_id).is_dir()
     events = fleet.logs("vps/01", follow=True)
-    first = next(events)
+    told: list[LogEvent] = []
+    while not told or told[-1].text != "here":
+        told.append(next(events))  # each as soon as it is there: the agent waits behind this one
     (home("vps/", tmp_path) / ".cache/go").touch()
-    told = [first, *events]
+    told += events
     assert [one.text for one in told if one.kind == "text"] == ["here", "Done."]
     [receipt] = fleet.watch(["vps/01"], timeout=60)
     assert receipt.outcome == "pull_request"
