@@ -193,7 +193,7 @@ class Fleet(Looking):
         """Resume what crashed, wake what need not wait, release stale claims; yield what was done."""
         from claude_workers.pool import recover
 
-        for there, ids in self._reach.by_host(workers) if workers else [(self._reach.default, [])]:
+        for there, ids in self._reach.by_host(workers):
             if there:
                 yield from (there.addressed(Recovered.from_json(one)) for one in there.stream("recover", *ids))
             else:

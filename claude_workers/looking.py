@@ -47,13 +47,12 @@ class Looking:
     @property
     def _here(self) -> Layout:
         """The layout of this machine, for what can be asked of it alone; BadInput when another one is meant."""
-        _check_here(self._reach.default)
+        there = self._reach.default
+        if there:
+            raise BadInput(
+                f"host {there.host.name} cannot be asked this from here", f"ssh {there.host.address} claude-workers ..."
+            )
         return self.layout
-
-    def _local(self, address: str) -> str:
-        there, worker = self._reach.at(address)
-        _check_here(there)
-        return worker
 
     def _named(self, wanted: str) -> tuple[There | None, str]:
         """Return the host of `[HOST/]ID|TASK`, None for this machine, and what it names there."""
@@ -63,12 +62,19 @@ class Looking:
     def status(self, workers: Sequence[str] = ()) -> list[WorkerStatus]:
         """Return a row for each worker asked for, or for all of every host; `survey` tells who did not answer."""
         rows, faults = self.survey(workers)
-        if faults and (workers or not self._reach.many):
-            raise by_code(faults[0].code)(faults[0].message, f"claude-workers host check {faults[0].host}")
+        if faults and self._named_ones(workers):
+            raise _unanswered(faults[0])
         return rows
 
+    def _named_ones(self, workers: Sequence[str]) -> bool:
+        """Tell whether a call names whom it asks: then one who does not answer is an error."""
+        return bool(workers) or not self._reach.many
+
     def survey(self, workers: Sequence[str] = ()) -> tuple[list[WorkerStatus], list[Fault]]:
-        """Return the rows, those of this machine first, and of each host that did not answer why."""
+        """Return the rows, those of this machine first, and of each host that did not answer why.
+
+        Raises that when nobody answers whom the call names.
+        """
         from claude_workers.pool.status import status
 
         groups = self._reach.by_host(workers) if workers else self._reach.all()
@@ -82,6 +88,8 @@ class Looking:
                 faults.append(Fault(name, answer.code, answer.message))
             else:
                 rows += answer
+        if faults and not rows and self._named_ones(workers):
+            raise _unanswered(faults[0])
         return rows, faults
 
     def orphans(self) -> tuple[list[Orphan], list[Fault]]:
@@ -179,7 +187,7 @@ class Looking:
         from claude_workers.pool.history import Chapter, history
 
         found: list[Chapter] = []
-        for there, ids in self._reach.by_host(workers) if workers else [(self._reach.default, [])]:
+        for there, ids in self._reach.by_host(workers):
             if there:
                 words = [*ids, *(["--since", f"{since}s"] if since is not None else [])]
                 found += map(there.addressed, there.records(Chapter, "history", "history", *words))
@@ -233,8 +241,5 @@ class Looking:
         return spending.totals(self._here, by), spending.uses(self._here, spending.every_budget())
 
 
-def _check_here(there: There | None) -> None:
-    if there:
-        raise BadInput(
-            f"host {there.host.name} cannot be asked this from here", f"ssh {there.host.address} claude-workers ..."
-        )
+def _unanswered(fault: Fault) -> WorkersError:
+    return by_code(fault.code)(fault.message, f"claude-workers host check {fault.host}")

@@ -78,6 +78,14 @@ class Person:
         """Type keys."""
         os.write(self._master, text.encode())
 
+    def interrupt(self) -> None:
+        """Interrupt what runs in a shell, and wait until it listens again."""
+        self.type("\x03")
+        self.until("^C\r\nbash-")
+        prompts = self.seen.count("bash-")
+        self.type("\r")
+        self.wait(lambda: self.seen.count("bash-") > prompts, "the next prompt")
+
     def signal(self, number: int) -> None:
         """Send the program a signal."""
         self._popen.send_signal(number)

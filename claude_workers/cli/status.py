@@ -34,8 +34,6 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
     """
     fleet = call.fleet
     rows, unreached = fleet.survey(workers)
-    if unreached and not rows:
-        fleet.status(workers)  # what alone was asked for did not answer: that is an error
     orphans, faults = ([], []) if no_forge or call.on else fleet.orphans()
     faults = [*unreached, *faults]
     if workers:

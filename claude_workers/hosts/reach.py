@@ -43,9 +43,9 @@ class Reach:
             return None
         if self._local:
             raise NotFound(f"host {name} is another machine, and this call is for this one alone", "leave --local away")
-        found = registry.find(name)
         with self._lock:
             if name not in self._known:
+                found = registry.find(name)
                 self._known[name] = There(found, wire.open_line(found))
             return self._known[name]
 
@@ -62,11 +62,13 @@ class Reach:
     def all(self) -> list[tuple[There | None, list[str]]]:
         """Return all that are asked when nobody is named: this machine and every host, or the one of `on`."""
         if not self.many:
-            return [(self.default, [])]
+            return self.by_host([])
         return [(None, []), *((self.host(one.name), []) for one in registry.every())]
 
     def by_host(self, addresses: Sequence[str]) -> list[tuple[There | None, list[str]]]:
-        """Return addresses by the host they mean, in the order in which hosts are first named."""
+        """Return addresses by the host they mean, in the order hosts are first named; none mean the default one."""
+        if not addresses:
+            return [(self.default, [])]
         found: dict[str | None, tuple[There | None, list[str]]] = {}
         for one in addresses:
             there, worker = self.at(one)

@@ -23,7 +23,7 @@ from claude_workers.hosts.line import CONNECT, KEPT, Ended
 from claude_workers.hosts.openssh import OpenSSH
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from claude_workers.hosts.registry import Host
 
@@ -127,15 +127,12 @@ class Fabric:
         options: dict[str, Any] = dict(_DEADLINES)
         if host.key:
             options |= {"key_filename": str(Path(host.key).expanduser()), "allow_agent": False, "look_for_keys": False}
-        with _told(host):
+        with _told(host), contextlib.ExitStack() as undo:
             made = _Strict(host.address, named=host.name, user=host.user, port=host.port, config=Config(),
                            connect_timeout=CONNECT, connect_kwargs=options)  # fmt: skip
-            try:
-                made.open()
-            except BaseException:
-                with contextlib.suppress(SSHException, OSError):
-                    made.close()
-                raise
+            undo.callback(_let_go, made)
+            made.open()
+            undo.pop_all()
         self._connection = made
         return made
 
@@ -202,9 +199,13 @@ class Fabric:
     def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
-            with contextlib.suppress(SSHException, OSError, EOFError):
-                self._connection.close()
+            _let_go(self._connection)
             self._connection = None
+
+
+def _let_go(connection: _Strict) -> None:
+    with contextlib.suppress(SSHException, OSError, EOFError):
+        connection.close()
 
 
 def _begun(channel: paramiko.Channel, command: str) -> None:
@@ -217,20 +218,16 @@ def _begun(channel: paramiko.Channel, command: str) -> None:
         alarm.cancel()
 
 
-class _told(contextlib.AbstractContextManager[None]):  # noqa: N801  it is used as a function
-    """Turns what fabric and paramiko raise into errors of ours."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and not isinstance(error, WorkersError):
-            mapped = _error(self._host, error)
-            if mapped:
-                raise mapped from error
+@contextlib.contextmanager
+def _told(host: Host) -> Iterator[None]:
+    """Turn what fabric and paramiko raise into errors of ours."""
+    try:
+        yield
+    except (SSHException, EOFError, OSError) as error:
+        raise _error(host, error) from error
 
 
-def _error(host: Host, error: BaseException) -> WorkersError | None:
+def _error(host: Host, error: SSHException | EOFError | OSError) -> WorkersError:
     remedy = _remedy(host)
     if isinstance(error, BadHostKeyException):
         said = f"its key is not the one that is known: {error.key.get_name()} {error.key.fingerprint}"
@@ -241,9 +238,7 @@ def _error(host: Host, error: BaseException) -> WorkersError | None:
         return Unreachable(f"host {host.name}: nobody answers at {host.target}", remedy)
     if isinstance(error, socket.gaierror):
         return Unreachable(f"host {host.name}: {host.address} does not resolve", remedy)
-    if isinstance(error, (SSHException, EOFError, OSError)):
-        return Unreachable(f"host {host.name}: {str(error) or 'the connection ended'}", remedy)
-    return None
+    return Unreachable(f"host {host.name}: {str(error) or 'the connection ended'}", remedy)
 
 
 def _remedy(host: Host) -> str:

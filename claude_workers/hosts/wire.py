@@ -83,16 +83,17 @@ class Wire:
 
     def interactive(self, *words: str) -> int:
         """Run a verb at this terminal as if it were there; return its exit status."""
-        root = ["--root", self.host.root] if self.host.root else []
-        return self._line.interactive(lines.wrapped([_PROGRAM, *root, "--local", *words]))
+        return self._line.interactive(lines.wrapped([*self._program(), *words]))
 
     def close(self) -> None:
         """Let go of the line."""
         self._line.close()
 
     def _argv(self, words: tuple[str, ...]) -> list[str]:
-        root = ["--root", self.host.root] if self.host.root else []
-        return [_PROGRAM, "--json", "--local", "--wire", str(VERSION), *root, *words]
+        return [*self._program(), "--json", "--wire", str(VERSION), *words]
+
+    def _program(self) -> list[str]:
+        return [_PROGRAM, "--local", *(["--root", self.host.root] if self.host.root else [])]
 
     def _parsed(self, text: str) -> Json:
         try:

@@ -29,11 +29,7 @@ def test_a_shell_in_a_home_sees_that_home_alone_and_its_keys_act_there(stage: St
         assert "\r\n01 \r\n" in person.seen
         person.type("sh -c 'echo w=$(tput cols) sta\"\"tus; exec sleep 60'\r")
         person.until("w=100 status")
-        person.type("\x03")
-        person.until("^C\r\nbash-")
-        prompts = person.seen.count("bash-")
-        person.type("\r")
-        person.wait(lambda: person.seen.count("bash-") > prompts, "the next prompt")
+        person.interrupt()
         person.type("exit 5\r")
         assert person.end() == 5
     assert not list((stage.home / "runs").iterdir())

@@ -217,11 +217,7 @@ def test_a_person_works_in_a_home_of_another_machine(tmp_path: Path, transport: 
         person.type("sh -c 'echo home=$HOME; stty size; echo rea\"\"dy; exec sleep 60'\r")
         person.until(f"home={home('vps/', tmp_path)}")
         person.until("40 100 ready")
-        person.type("\x03")
-        person.until("^C\r\nbash-")
-        prompts = person.seen.count("bash-")
-        person.type("\r")
-        person.wait(lambda: person.seen.count("bash-") > prompts, "the next prompt")
+        person.interrupt()
         person.type("exit 5\r")
         assert person.end() == 5
     with Person(["enter", "vps/01", "--", "sh", "-c", "echo 'a  b' \"$0\"", "$(id)"], tmp_path) as person:
