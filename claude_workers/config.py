@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from claude_workers import kinds, paths
+from claude_workers import kinds, names, paths
 from claude_workers.errors import BadInput
 
 LEVELS = ("enclosure", "double", "claude", "container", "none")
@@ -85,6 +85,7 @@ class Settings:
     env_file: str | None = _key(None, "file of NAME=value given to the agent and the gate")
     expect: str | None = _key(None, "change, answer or either")
     trust_project_settings: bool = _key(default=False, meaning="let a repository's .claude/ apply", kind="bool")
+    host_name: str | None = _key(None, "this machine's name on claims and labels; unset: its hostname, on no label")
     credential_set: str | None = _key(None, "the [credentials.NAME] table whose tokens are used")
     forge_access: str = _key("runner", "who holds the forge's token: runner, or worker (its agent_token)")
     approval_label: str | None = _key(None, "a label that lets an issue of a stranger be worked on")
@@ -216,9 +217,18 @@ def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
     except (ValueError, TypeError, KeyError, BadInput) as error:
         reason = error.message if isinstance(error, BadInput) else f"it takes {kinds.SPOKEN.get(kind, 'text')}"
         raise BadInput(f"{where} = {value!r}: {reason}", "see `claude-workers config`") from error
+    if name == "host_name":
+        _named(converted, where)
     if name in _CHOICES and converted not in _CHOICES[name]:
         raise BadInput(f"{where} = {value!r}: unknown choice", f"choose {', '.join(_CHOICES[name])}")
     return converted
+
+
+def _named(value: str, where: str) -> None:
+    try:
+        names.worker_id(value)
+    except BadInput as error:
+        raise BadInput(f"{where} = {names.shown(value)} is no host's name", error.remedy) from error
 
 
 def described() -> list[dict[str, Any]]:

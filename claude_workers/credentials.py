@@ -17,6 +17,9 @@ CARRIED = (API_KEY, TOKEN, BASE_URL)
 OWN = "CLAUDE_WORKERS_OWN_LOGIN"
 # And the credential set it is bound to.
 SET = "CLAUDE_WORKERS_CREDENTIAL_SET"
+# And the label its issues get.
+LABEL = "CLAUDE_WORKERS_LABEL"
+_OURS = frozenset({OWN, SET, LABEL})
 LOGIN_FILE = ".claude/.credentials.json"
 _LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^\n]*)")
 
@@ -99,4 +102,4 @@ def payer(values: dict[str, str], *, login: bool, auth: str | None) -> str:
 def for_agent(values: dict[str, str], pays: str) -> dict[str, str]:
     """Return the variables an agent gets: the paying credential alone, and the base URL."""
     other = {"key": TOKEN, "token": API_KEY}.get(pays)
-    return {name: value for name, value in values.items() if name not in {other, OWN, SET}}
+    return {name: value for name, value in values.items() if name not in {other, *_OURS}}

@@ -35,19 +35,20 @@ class Fleet(Looking):
     `root` is the folder that holds the homes; unset: CLAUDE_WORKERS_ROOT, else ~/workers.
     """
 
-    def init(self, *workers: str, credentials: str | None = None) -> list[Home]:
+    def init(self, *workers: str, credentials: str | None = None, label: str | None = None) -> list[Home]:
         """Make homes for workers, of one machine all or none; `credentials` names the set that they pay with.
 
-        The homes of this machine are returned.
+        The homes of this machine are returned. `label`, behind `worker:`, is put on the issues of the one
+        worker that is made; unset: its id, after the machine's `host_name` if that is set.
         """
         from claude_workers.pool import homes
 
         made: list[Home] = []
         for there, ids in self._reach.by_host(workers):
             if there:
-                there.ask("init", *ids, *(["--credentials", credentials] if credentials else []))
+                there.init(ids, credentials, label)
             else:
-                made = homes.init(self.layout, ids, credentials)
+                made = homes.init(self.layout, ids, credentials, label)
         return made
 
     def dispatch(self, worker: str, repo: str, issue: int | None = None, prompt: str = "", **wishes: Any) -> Task:  # noqa: ANN401

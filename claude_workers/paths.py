@@ -48,6 +48,11 @@ class Layout:
         """What was spent, a file a month."""
         return self.root / ".spending"
 
+    @property
+    def identity(self) -> Path:
+        """The root's random name."""
+        return self.root / ".identity"
+
     def claims_memory(self, key: str) -> Path:
         """Return where the root remembers what it last saw of a repository's claims; `*` is a pattern for all."""
         return self.repositories / f"{key}.claims.json"

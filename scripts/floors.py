@@ -12,6 +12,7 @@ FLOORS: list[set[str]] = [
     {"errors", "model"},
     {"names", "clock", "files", "text"},
     {"paths", "lock", "kinds"},
+    {"identity"},
     {"config", "credentials", "references"},
     {"process", "access", "limits", "spending"},
     {"enclosure", "transcript", "tickets", "git"},

@@ -101,6 +101,8 @@ def test_a_written_value_counts_and_says_where_it_is_from(line: str, name: str, 
         'permissions = "yolo"',
         'expect = "much"',
         'auth = "coin"',
+        'host_name = "My VPS"',
+        'host_name = "any"',
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_naming_file_and_key(line: str) -> None:

@@ -31,6 +31,7 @@ from claude_workers.errors import BadInput
 )
 @click.option("--task-id", metavar="UUID", help="Name the task: asking again is answered, not done twice.")
 @click.option("--same", is_flag=True, hidden=True, help="The task's id is a mere name for a new one.")
+@click.option("--requested-by", metavar="WHO", default="", hidden=True, help="Who asks, on another machine.")
 @click.option("--no-stdin", is_flag=True, help="Take no prompt from standard input.")
 @click.option("--wait", is_flag=True, help="Wait for the outcome, as watch does.")
 @click.pass_context

@@ -11,8 +11,9 @@ from claude_workers.cli.params import WORKER
 @click.command()
 @click.argument("workers", nargs=-1, required=True, metavar="ID...", type=WORKER)
 @click.option("--credentials", metavar="NAME", help="Bind them to [credentials.NAME] of config.toml.")
+@click.option("--worker-label", metavar="LABEL", help="What its issues are labelled, behind worker:.")
 @click.pass_obj
-def init(call: Call, workers: tuple[str, ...], credentials: str | None) -> None:
+def init(call: Call, workers: tuple[str, ...], credentials: str | None, worker_label: str | None) -> None:
     """Make workers: an isolated home each, with the credentials of your environment, or of a set.
 
     \b
@@ -20,7 +21,8 @@ def init(call: Call, workers: tuple[str, ...], credentials: str | None) -> None:
     claude-workers init 03 --credentials team
     """
     fleet = call.fleet
-    places = {home.worker: f" in {home.path}" for home in fleet.init(*workers, credentials=credentials)}
+    made = fleet.init(*workers, credentials=credentials, label=worker_label)
+    places = {home.worker: f" in {home.path}" for home in made}
     if call.json:
         print_json({"workers": list(dict.fromkeys(workers))})
         return

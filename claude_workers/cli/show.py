@@ -45,6 +45,7 @@ def _facts(call: Call, found: Shown) -> list[tuple[str, str]]:
     task, receipt = found.task, found.receipt
     subject = f"{task.repository.name}#{task.issue}" if task.issue else task.repository.name
     facts = [("task", task.task_id), ("worker", task.worker), ("subject", subject), ("branch", task.branch)]
+    facts += [("asked by", task.requested_by)]
     if receipt is None:
         facts += [("state", call.style(found.state, found.state)), ("reason", found.reason)]
     else:

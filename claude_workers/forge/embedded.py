@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class EmbeddedForge:
     def __init__(self, layout: Layout, repository: Repository) -> None:
         self._tickets = Tickets(layout.tickets)
         self._repo = repository.url
-        self._root = str(layout.root)
+        self._layout = layout
 
     def check(self, *, issues: bool) -> None:
         """Forbid nothing: whoever can name the path owns it."""
@@ -40,7 +41,7 @@ class EmbeddedForge:
         """Take the ticket in one transaction."""
         if task.issue:
             self._tickets.check(task.issue, self._repo)
-            self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, self._root))
+            self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, str(self._layout.root)))
 
     def release(self, task: Task, *, proposed: bool) -> None:
         """Give the ticket back: ready for review, or open again."""
@@ -65,8 +66,8 @@ class EmbeddedForge:
         self._tickets.label(number, (), tuple(at_work))
 
     def claims(self) -> list[Claim]:
-        """Return the claims on this repository's tickets."""
-        return list(self._tickets.held(self._repo))
+        """Return the claims on this repository's tickets, all of this root: the tickets are in it."""
+        return [dataclasses.replace(one, ours=True) for one in self._tickets.held(self._repo)]
 
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Change a ticket's labels."""

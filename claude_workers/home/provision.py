@@ -63,12 +63,14 @@ def check_settings(text: str, where: str) -> None:
             raise BadInput(f"{where}: permissions.{name} is not a list of texts", "mend or remove it")
 
 
-def create(layout: Layout, worker: str, credential_set: str | None = None) -> Home:
-    """Make a home whole, bound to a credential set or with the operator's own; Busy when one exists already."""
+def create(layout: Layout, worker: str, credential_set: str | None = None, label: str | None = None) -> Home:
+    """Make a home whole, bound to a credential set or with the operator's own; Busy when one exists already.
+
+    `label` is what its issues get instead of its id, behind `worker:`.
+    """
     home = Home(layout, worker)
-    content = rendered(
-        worker, sets.values(credential_set) if credential_set is not None else credentials.from_operator()
-    )
+    environment = sets.values(credential_set) if credential_set is not None else credentials.from_operator()
+    content = rendered(worker, {**environment, **({credentials.LABEL: label} if label else {})})
     files.make_private(layout.root)
     if os.path.lexists(home.path):
         raise Busy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")

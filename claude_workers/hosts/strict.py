@@ -151,7 +151,7 @@ class Fabric:
                     raise Unreachable(f"host {self._host.name}: the connection ended", _remedy(self._host))
                 return Ended(channel.exit_status, said)
             finally:
-                channel.close()
+                _shut(channel)
 
     def _channel(self) -> paramiko.Channel:
         """Open a channel; on a connection that died meanwhile, once more on a new one."""
@@ -208,9 +208,15 @@ def _let_go(connection: _Strict) -> None:
         connection.close()
 
 
+def _shut(channel: paramiko.Channel) -> None:
+    """Close a channel; what it carried is known by then, or told as the failure it was."""
+    with contextlib.suppress(SSHException, OSError, EOFError):
+        channel.close()
+
+
 def _begun(channel: paramiko.Channel, command: str) -> None:
     """Have a command begun; paramiko would wait for ever for a server that froze right now."""
-    alarm = threading.Timer(CONNECT, channel.close)
+    alarm = threading.Timer(CONNECT, _shut, [channel])
     alarm.start()
     try:
         channel.exec_command(command)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
+import socket
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from claude_workers import names
+from claude_workers import config, names
 from claude_workers.errors import BadInput, Unreachable
 from claude_workers.hosts.line import Dropped
 from claude_workers.hosts.wire import AnyRecord, Wire
@@ -26,6 +28,11 @@ _OPTIONS = {"expect": "--expect", "base": "--base", "model": "--model", "isolati
             "budget_usd": "--budget", "max_turns": "--max-turns", "prompt_template": "--prompt-template"}  # fmt: skip
 
 
+def _me() -> str:
+    """Return who asks: a user and this machine."""
+    return f"{getpass.getuser()}@{config.load().host_name or socket.gethostname()}"
+
+
 class There(Wire):
     """One host that keeps workers; every answer names it."""
 
@@ -33,6 +40,12 @@ class There(Wire):
         """Return a row for each worker asked for, or for all."""
         rows = self.records(WorkerStatus, "workers", "status", "--no-forge", *workers)
         return [dataclasses.replace(row, host=self.host.name) for row in rows]
+
+    def init(self, workers: Sequence[str], credentials: str | None, label: str | None) -> None:
+        """Make homes; unless told otherwise they pay with the set that hosts.toml names for the host."""
+        chosen = credentials or self.host.credential_set
+        words = [*(["--credentials", chosen] if chosen else []), *(["--worker-label", label] if label else [])]
+        self.ask("init", *workers, *words)
 
     def addressed(self, record: AnyRecord) -> AnyRecord:
         """Return a record whose worker is named as it is here."""
@@ -51,6 +64,7 @@ class There(Wire):
             words += [option, str(wishes[name])] if wishes.get(name) is not None else []
         words += ["--time-limit", f"{wishes['time_limit']}s"] if wishes.get("time_limit") is not None else []
         words += ["--trust-author"] if wishes.get("trust_author") else []
+        words += ["--requested-by", _me()]
         given = wishes.get("task_id")
         words += ["--task-id", str(given or uuid.uuid4()), *([] if given else ["--same"])]
         answer = self._again(lambda: self.ask(*words, stdin=prompt.encode("utf-8", "replace")))

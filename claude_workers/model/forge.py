@@ -60,7 +60,7 @@ class Change(Record):
 
 @dataclass(frozen=True)
 class Claim(Record):
-    """Who has taken an issue: the worker of a root on a host, for a task."""
+    """Who has taken an issue: the worker of a root on a host, for a task; `ours`: of the root that asks."""
 
     repo: str
     issue: int
@@ -68,6 +68,7 @@ class Claim(Record):
     task_id: str
     host: str = ""
     root: str = ""
+    ours: bool = False
     since: str = ""
     ref: str = ""
     sha: str = ""

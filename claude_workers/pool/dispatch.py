@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import socket
 import sys
 import uuid
 from dataclasses import dataclass
@@ -126,7 +125,7 @@ def describe(task: Task) -> str:
 
 def _claim_and_start(home: Home, order: Order, ready: Ready) -> Task:
     task = _new_task(home, order, ready)
-    label = f"worker:{home.worker}"
+    label = str(task.options["label"])
     with contextlib.ExitStack() as undo:
         undo.callback(files.remove_tree, home.run(task.task_id))
         _write_records(home, order, ready, task)
@@ -170,12 +169,12 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
         base=ready.base,
         model=ready.model,
         session_id=order.follows.session_id if order.follows else str(uuid.uuid4()),
-        host=socket.gethostname(),
-        requested_by=getpass.getuser(),
+        host=ready.host,
+        requested_by=order.requested_by or getpass.getuser(),
         dispatched_at=clock.now(),
         updated_at=clock.now(),
         isolation=ready.isolation,
-        options={**ready.options, "label": f"worker:{home.worker}", "continues": continues, **_followed(order)},
+        options={**ready.options, "continues": continues, **_followed(order)},
         extra={"dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}},
     )
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers import files
-from claude_workers.errors import NotFound, WorkerBusy, WorkersError
+from claude_workers.errors import BadInput, NotFound, WorkerBusy, WorkersError
 from claude_workers.home import archive, presence, provision, tasks
 from claude_workers.home.home import Home, find
-from claude_workers.names import worker_id
+from claude_workers.names import shown, worker_id
 from claude_workers.pool import leave
 from claude_workers.pool.dispatch import describe
 from claude_workers.runner.finish import finish
@@ -24,16 +25,25 @@ if TYPE_CHECKING:
     from claude_workers.model import Receipt
     from claude_workers.paths import Layout
 
+# GitHub's labels have 50 characters, `worker:` among them.
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._/-]{0,41}[A-Za-z0-9])?")
 
-def init(layout: Layout, workers: Sequence[str], credential_set: str | None = None) -> list[Home]:
-    """Make homes; all of them, or none when any id is bad or exists."""
+
+def init(
+    layout: Layout, workers: Sequence[str], credential_set: str | None = None, label: str | None = None
+) -> list[Home]:
+    """Make homes; all of them, or none when any id is bad or exists. A `label` is for one worker alone."""
     wanted = list(dict.fromkeys(worker_id(one) for one in workers))
+    if label is not None and not _LABEL.fullmatch(label):
+        raise BadInput(f"{shown(label)} is no label", "use 1 to 43 letters, digits, blanks and any of . _ / -")
+    if label is not None and len(wanted) > 1:
+        raise BadInput("one label for several workers would not tell them apart", "init them one by one")
     for worker in wanted:
         if os.path.lexists(layout.root / worker):
             raise WorkerBusy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")
     made: list[Home] = []
     try:
-        made.extend(provision.create(layout, worker, credential_set) for worker in wanted)
+        made.extend(provision.create(layout, worker, credential_set, label) for worker in wanted)
     except BaseException:
         for home in made:
             files.remove_tree(home.path)

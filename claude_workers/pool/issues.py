@@ -71,7 +71,7 @@ def release(layout: Layout, repo: str, number: int, *, force: bool) -> Claim | N
             raise Busy(f"worker {home.worker} has a task for it", f"claude-workers stop or reset {home.worker} first")
     forge = forge_of(layout, repository)
     held = forge.holder(number)
-    if held and held.root != str(layout.root) and not force:
+    if held and not held.ours and not force:
         raise Busy(f"it is taken by worker {held.worker} on {held.host}", "release it there, or add --force")
     forge.free(number)
     return held

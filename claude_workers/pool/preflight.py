@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ class Order:
     task_id: str | None = None
     same: bool = False
     trust_author: bool = False
+    requested_by: str = ""
     follows: Follows | None = None
 
 
@@ -78,6 +80,7 @@ class Ready:
     forge: Forge
     expect: str
     isolation: str
+    host: str
     base: str
     model: str | None
     options: Json
@@ -130,7 +133,8 @@ def check(layout: Layout, home: Home, order: Order, repository: Repository) -> R
     if issue and issue.locked:
         raise BadInput(f"issue {issue.number} is locked", "unlock its conversation, or name another")
     return Ready(
-        repository, forge, _expectation(order, settings), isolation, base,
+        repository, forge, _expectation(order, settings), isolation,
+        settings.host_name or socket.gethostname(), base,
         order.model or settings.model, options, floors.wait(home, settings, repository, str(options["pays"])),
         remote, issue,
     )  # fmt: skip
@@ -173,11 +177,18 @@ def _expectation(order: Order, settings: config.Settings) -> str:
     return expect
 
 
+def _label(home: Home, settings: config.Settings) -> str:
+    """Return the label that says on an issue whose it is: workers of two machines may have one name."""
+    chosen = credentials.read_env(home.env_file).get(credentials.LABEL)
+    return f"worker:{chosen or '/'.join(filter(None, (settings.host_name, home.worker)))}"
+
+
 def _options(settings: config.Settings, order: Order, home: Home, repository: Repository) -> Json:
     """Return what the runner must know beyond the task: overrides, author, payer, template."""
     options: Json = {name: getattr(order, name) for name in _OVERRIDES if getattr(order, name) is not None}
     options["author"] = author(settings)
     options["pays"] = login(home, settings)
+    options["label"] = _label(home, settings)
     if repository.path is None:
         options["forge_access"] = settings.forge_access
         if settings.forge_access == "worker":

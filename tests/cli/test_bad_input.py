@@ -37,6 +37,15 @@ def test_one_bad_id_among_good_ones_makes_no_worker(cli: Cli) -> None:
     cli.refused(2, "init", "01", "../evil")
 
 
+@pytest.mark.parametrize("label", ["", "-x", "a\nb", "x" * 44, "a,b", "é"])
+def test_words_that_are_no_label_make_no_worker(cli: Cli, label: str) -> None:
+    cli.refused(2, "init", "01", f"--worker-label={label}")
+
+
+def test_one_label_for_two_workers_makes_none(cli: Cli) -> None:
+    cli.refused(2, "init", "01", "02", "--worker-label", "night")
+
+
 def test_a_worker_that_exists_is_not_made_again(ready: Cli) -> None:
     assert "refresh" in ready.refused(4, "init", "02", "01")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import socket
@@ -49,6 +50,7 @@ def test_a_whole_life_is_the_same_wherever_it_is_lived(at: str, calc: Path, tmp_
     assert [(row.worker, row.state) for row in fleet.status([one])] == [("01", "idle")]
     task = fleet.dispatch(one, str(calc), prompt=steps(ADD, HERE, WAIT, DONE))
     assert task.worker == one
+    assert task.requested_by == f"{getpass.getuser()}{f'@{socket.gethostname()}' if at else ''}"
     again = fleet.order(one, str(calc), None, steps(ADD, HERE, WAIT, DONE))
     assert (again.new, again.task.task_id) == (False, task.task_id)
     with pytest.raises(WorkerBusy) as told:

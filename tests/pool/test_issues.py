@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import uuid
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,20 @@ def test_what_is_left_behind_is_released(on_github: GitHubStage, left: int) -> N
     assert on_github.claims() == {}
     assert on_github.labels(left) == ["pull-request"]
     assert on_github.fleet.release(REPO, left) is None
+
+
+def test_the_claim_of_another_machine_with_homes_in_the_same_place_is_no_orphan_here(
+    on_github: GitHubStage, left: int
+) -> None:
+    [orphan] = on_github.fleet.orphans()[0]
+    assert orphan.issue == left
+    # As the root of another machine sees it that lies at the very same path.
+    on_github.fleet.layout.identity.write_text(str(uuid.uuid4()), encoding="utf-8")
+    assert on_github.fleet.orphans() == ([], [])
+    list(on_github.fleet.recover())
+    assert len(on_github.claims()) == 1
+    with pytest.raises(Busy, match="worker 01 on"):
+        on_github.fleet.release(REPO, left)
 
 
 def test_a_claim_of_another_root_is_released_by_force_only(on_github: GitHubStage, left: int, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from claude_workers import credentials
+from claude_workers.home.home import Home
 from tests.github.fake import GitHub
 from tests.github.stage import REPO, GitHubStage
 from tests.stage import ADD, WAIT, steps
@@ -35,6 +37,31 @@ def test_while_it_works_the_issue_is_claimed_and_labelled(on_github: GitHubStage
     task = on_github.start(WAIT, {"text": "x"})
     assert list(on_github.claims()) == [f"refs/claude-workers/claims/issue-{task.issue}"]
     assert on_github.labels(int(task.issue or 0)) == ["worker:01"]
+
+
+def test_workers_of_one_name_on_two_machines_are_told_apart_by_the_labels(on_github: GitHubStage) -> None:
+    on_github.configure('host_name = "vps"\n')
+    first = on_github.start(ADD, {"text": "Added."})
+    assert (first.host, on_github.labels(int(first.issue or 0))) == ("vps", ["worker:vps/01"])
+    on_github.configure("")
+    on_github.end()
+    assert on_github.labels(int(first.issue or 0)) == ["pull-request"]
+    on_github.fleet.init("02", label="night shift")
+    second = on_github.fleet.dispatch("02", REPO, on_github.file(WAIT, {"text": "x"}))
+    on_github.fleet.stop("02")
+    number = int(second.issue or 0)
+    assert on_github.labels(number) == ["worker:night shift"]
+    on_github.fleet.reset("02")
+    on_github.fleet.release(REPO, number)
+    assert on_github.labels(number) == []
+    assert "CLAUDE_WORKERS" not in "".join(agent_environment(on_github))
+
+
+def agent_environment(stage: GitHubStage) -> list[str]:
+    """Return the names of what the operator set for a home and its agent must not see."""
+    values = credentials.read_env(Home(stage.fleet.layout, "02").env_file)
+    assert credentials.LABEL in values
+    return list(credentials.for_agent(values, "key"))
 
 
 def test_a_change_that_passed_the_gate_is_no_draft(on_github: GitHubStage) -> None:

@@ -13,7 +13,7 @@ import tempfile
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from claude_workers import git
+from claude_workers import git, identity
 from claude_workers.errors import IssueTaken, Refused, Unreachable
 from claude_workers.git import GitFailed
 from claude_workers.lock import locked
@@ -127,7 +127,8 @@ class Claims:
             said = {}
         said = said if isinstance(said, dict) else {}
         known = {name: str(said.get(name) or "") for name in ("worker", "task_id", "host", "root", "since")}
-        return Claim(repo=self._origin.name, issue=int(named[1]), ref=ref, sha=sha, **known)
+        ours = bool(said.get("root_id")) and said["root_id"] == identity.known(self._layout)
+        return Claim(repo=self._origin.name, issue=int(named[1]), ref=ref, sha=sha, ours=ours, **known)
 
     def _remove(self, held: Claim) -> None:
         try:
@@ -150,8 +151,8 @@ class Claims:
 
     def _object(self, task: Task) -> str:
         """Write a task's claim as a commit of an empty tree and return its name."""
-        said = {"host": task.host, "root": str(self._layout.root), "worker": task.worker,
-                "task_id": task.task_id, "since": task.dispatched_at}  # fmt: skip
+        said = {"host": task.host, "root": str(self._layout.root), "root_id": identity.of(self._layout),
+                "worker": task.worker, "task_id": task.task_id, "since": task.dispatched_at}  # fmt: skip
         moment = int(datetime.fromisoformat(task.dispatched_at).timestamp()) if task.dispatched_at else 0
         tree = self._write("tree", "")
         who = f"claude-workers <claude-workers@localhost> {moment} +0000"

@@ -115,7 +115,7 @@ class GitHubForge:
             if body is not None:
                 self._remember(space, etag=etag, refs=refs)
             found += [self._claims.read(sha, ref) for ref, sha in refs]
-        return [one for one in found if one and one.root == str(self._layout.root)]
+        return [one for one in found if one and one.ours]
 
     @property
     def _memory_file(self) -> Path:
