@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from claude_workers import kinds, names, paths
+from claude_workers import files, kinds, names, paths
 from claude_workers.errors import BadInput
 
 LEVELS = ("enclosure", "double", "claude", "container", "none")
@@ -222,6 +222,22 @@ def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
     if name in _CHOICES and converted not in _CHOICES[name]:
         raise BadInput(f"{where} = {value!r}: unknown choice", f"choose {', '.join(_CHOICES[name])}")
     return converted
+
+
+def put(name: str, text: str) -> None:
+    """Write one setting into config.toml, all else in it untouched; BadInput when it is none or cannot be that."""
+    if name not in KEYS:
+        raise BadInput(f"{names.shown(name)} is no setting", "claude-workers config lists them")
+    import tomlkit  # noqa: PLC0415  start-up cost
+
+    read_toml(file())
+    document = tomlkit.parse(file().read_text(encoding="utf-8")) if file().exists() else tomlkit.document()
+    spoken = KEYS[name].metadata["kind"]
+    wanted = convert(name, text, name)
+    # A duration, size or count stays as it is spoken.
+    document[name] = wanted if spoken in {"bool", "int", "float"} else list(wanted) if spoken == "list" else text
+    files.make_private(file().parent)
+    files.write_atomic(file(), tomlkit.dumps(document))
 
 
 def _named(value: str, where: str) -> None:

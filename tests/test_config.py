@@ -251,3 +251,31 @@ def test_every_key_is_described_with_value_and_origin(monkeypatch: pytest.Monkey
     assert (rows["verify"]["value"], rows["verify"]["origin"]) == ("tox", str(path))
     assert (rows["model"]["value"], rows["model"]["origin"]) == ("haiku", "$CLAUDE_WORKERS_MODEL")
     assert rows["base"]["origin"] == "default"
+
+
+def test_one_setting_is_written_and_all_else_stays() -> None:
+    path = write('# mine\nmodel = "opus"  # the big one\n\n[repos."o/r"]\nbase = "dev"\n')
+    for name, text in (("time_limit", "2h"), ("max_attempts", "5"), ("setup_required", "true"), ("persist", "a, b")):
+        config.put(name, text)
+    config.put("model", "haiku")
+    found = config.load("o/r")
+    assert (found.time_limit, found.max_attempts, found.setup_required) == (7200, 5, True)
+    assert (found.persist, found.model, found.base) == (("a", "b"), "haiku", "dev")
+    assert "# mine" in path.read_text("utf-8")
+    assert "# the big one" in path.read_text("utf-8")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("modle", "x"), ("time_limit", "soon"), ("isolation", "wall"), ("model", "")]
+)
+def test_a_setting_that_cannot_be_is_not_written(name: str, text: str) -> None:
+    path = write('model = "opus"\n')
+    with pytest.raises(BadInput):
+        config.put(name, text)
+    assert path.read_text("utf-8") == 'model = "opus"\n'
+
+
+def test_the_first_setting_makes_the_file() -> None:
+    config.put("host_name", "vps")
+    assert config.load().host_name == "vps"

@@ -9,20 +9,28 @@ import click
 from claude_workers import config as settings
 from claude_workers import credentials, paths
 from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.errors import BadInput
 from claude_workers.home import templates
+from claude_workers.names import shown
 from claude_workers.text import one_line
 
 
 @click.command()
+@click.argument("key", metavar="[KEY]", required=False)
+@click.argument("value", metavar="[VALUE]", required=False)
 @click.pass_obj
-def config(call: Call) -> None:
-    """Show every setting, its value and where it comes from; secrets are masked.
+def config(call: Call, key: str | None, value: str | None) -> None:
+    """Show every setting, its value and where it comes from; secrets are masked. Or show one, or set it.
 
     \b
     claude-workers config
-    claude-workers config --json
+    claude-workers config time_limit
+    claude-workers config time_limit 2h
     """
     call.check_here()
+    if key is not None:
+        _one(call, key, value)
+        return
     keys = settings.described()
     operator = credentials.from_operator()
     shown = {name: _masked(name, operator.get(name)) for name in credentials.CARRIED}
@@ -37,6 +45,18 @@ def config(call: Call) -> None:
     rows.append(["--prompt-template", named or "none", "prompts/", "prompts by name"])
     for line in table(rows, max(width(), 100)):
         click.echo(line)
+
+
+def _one(call: Call, key: str, value: str | None) -> None:
+    if value is not None:
+        settings.put(key, value)
+    found = next((one for one in settings.described() if one["key"] == key), None)
+    if found is None:
+        raise BadInput(f"{shown(key)} is no setting", "claude-workers config lists them")
+    if call.json:
+        print_json(found)
+    else:
+        click.echo("" if found["value"] is None else _value(found["value"]))
 
 
 def _value(value: object) -> str:

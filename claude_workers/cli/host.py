@@ -1,4 +1,4 @@
-"""The verbs host add, accept, list, check and remove: the machines that workers are on."""
+"""The verbs host add, accept, list and remove: the machines that workers are on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 
-from claude_workers import __version__
 from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.cli.setup import check, setup
 from claude_workers.errors import Refused, WorkersError
 from claude_workers.hosts import registry
 from claude_workers.hosts.registry import Host
-from claude_workers.hosts.there import There
 
 
 @click.group()
@@ -119,39 +118,6 @@ def list_(call: Call) -> None:
 
 @host.command()
 @click.argument("name", metavar="NAME")
-@click.pass_context
-def check(ctx: click.Context, name: str) -> None:
-    """Reach a machine and let it examine itself: programs, enclosure, logins, memory, versions.
-
-    \b
-    claude-workers host check vps
-    """
-    from claude_workers.hosts.wire import open_line  # noqa: PLC0415  start-up cost
-
-    call: Call = ctx.obj
-    found = registry.find(name)
-    there = There(found, open_line(found))
-    try:
-        version = there.version()
-        findings = there.ask("doctor")["findings"]
-    finally:
-        there.close()
-    same = version == __version__
-    remedy = "" if same else f"claude-workers host setup {name}"
-    state, said = "ok" if same else "warning", f"{version}, here {__version__}"
-    first = {"what": "version", "state": state, "said": said, "remedy": remedy}
-    findings = [first, *findings]
-    if call.json:
-        print_json({"host": name, "findings": findings})
-    else:
-        for one in findings:
-            mend = f"; {one['remedy']}" if one["remedy"] else ""
-            click.echo(f"{one['state']:8} {one['what']}: {one['said']}{mend}")
-    ctx.exit(1 if any(one["state"] == "failed" for one in findings) else 0)
-
-
-@host.command()
-@click.argument("name", metavar="NAME")
 @click.pass_obj
 def remove(call: Call, name: str) -> None:
     """Take a machine out of hosts.toml; what is on it stays.
@@ -164,3 +130,7 @@ def remove(call: Call, name: str) -> None:
         print_json({"removed": gone.to_json()})
     else:
         click.echo(f"host {name} is no longer known here; its workers stay where they are")
+
+
+host.add_command(check)
+host.add_command(setup)

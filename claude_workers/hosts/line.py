@@ -36,8 +36,8 @@ class Dropped(Unreachable):
     """The line died after the command had begun: it may go on over there."""
 
 
-class Line(Protocol):
-    """What carries commands to one host."""
+class Shell(Protocol):
+    """What runs commands by the shell of one machine."""
 
     def execute(self, command: str, stdin: bytes, limit: float | None) -> Generator[bytes, None, Ended]:
         """Run a command of the far side's shell; yield the lines of its stdout and return how it ended.
@@ -45,6 +45,10 @@ class Line(Protocol):
         `limit` is for how many seconds nothing may come. Raises Unreachable for a host that does not
         answer, Refused for one that is not who it was or lets nobody in.
         """
+
+
+class Line(Shell, Protocol):
+    """What carries commands to one host."""
 
     def interactive(self, command: str) -> int:
         """Run a command with this terminal as its own; return its exit status."""
@@ -82,10 +86,10 @@ class Output:
             raise Unreachable(f"host {self._host} did not run the command", "look at what its login shell does")
 
 
-def run(line: Line, argv: Sequence[str], host: str, *, stdin: bytes = b"", limit: float | None) -> Output:
+def run(shell: Shell, argv: Sequence[str], host: str, *, stdin: bytes = b"", limit: float | None) -> Output:
     """Begin a command over there, its words given as they are."""
     mark = f"{_MARK}-{uuid.uuid4().hex[:12]}"
-    return Output(line.execute(wrapped(argv, mark), stdin, limit), mark, host)
+    return Output(shell.execute(wrapped(argv, mark), stdin, limit), mark, host)
 
 
 def wrapped(argv: Sequence[str], mark: str = "") -> str:

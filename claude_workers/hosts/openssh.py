@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import stat
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import Refused, Unreachable, WorkersError
-from claude_workers.hosts.line import CONNECT, KEPT, Ended
+from claude_workers.hosts import piped
+from claude_workers.hosts.line import CONNECT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from claude_workers.hosts.line import Ended
     from claude_workers.hosts.registry import Host
 
 _OWN_FAILURE = 255
 _KEPT_OPEN = 60
-_CHUNK = 1 << 16
 _SAID = (
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "its key is not the one that is known"),
     ("Host key verification failed", "its key is not known"),
@@ -52,52 +51,17 @@ class OpenSSH:
 
     def execute(self, command: str, stdin: bytes, limit: float | None) -> Generator[bytes, None, Ended]:
         """Run a command; see `line.Line`."""
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        popen = self._started([*self._argv("-T"), command], **pipes)
-        try:
-            with contextlib.suppress(BrokenPipeError):
-                popen.stdin.write(stdin)  # type: ignore[union-attr]
-                popen.stdin.close()  # type: ignore[union-attr]
-            said = yield from self._read(popen, limit)
-            status = popen.wait()
-        finally:
-            popen.kill()
-            popen.wait()
-            for pipe in (popen.stdin, popen.stdout, popen.stderr):
-                with contextlib.suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr]
-        if status == _OWN_FAILURE:
-            raise self._failure(said)
-        return Ended(status, said)
-
-    def _read(self, popen: subprocess.Popen[bytes], limit: float | None) -> Generator[bytes, None, str]:
-        """Yield the lines of stdout; return the end of stderr."""
-        partial, said = b"", b""
-        heard = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            for pipe in (popen.stdout, popen.stderr):
-                selector.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
-            while selector.get_map():
-                left = None if limit is None else heard + limit - time.monotonic()
-                if left is not None and left <= 0:
-                    raise Unreachable(f"host {self._host.name} has not answered for {limit:.0f} s", self._remedy())
-                for key, _ in selector.select(left):
-                    data = os.read(key.fd, _CHUNK)
-                    heard = time.monotonic()
-                    if not data:
-                        selector.unregister(key.fileobj)
-                    elif key.fileobj is popen.stderr:
-                        said = (said + data)[-KEPT:]
-                    else:
-                        *lines, partial = (partial + data).split(b"\n")
-                        yield from lines
-        if partial:
-            yield partial
-        return said.decode("utf-8", "replace")
+        ended = yield from piped.run([*self._argv("-T"), command], stdin, limit, self._host.name)
+        if ended.status == _OWN_FAILURE:
+            raise self._failure(ended.stderr)
+        return ended
 
     def interactive(self, command: str) -> int:
         """Run a command at this terminal; see `line.Line`."""
-        status = self._started([*self._argv("-t"), command]).wait()
+        try:
+            status = subprocess.run([*self._argv("-t"), command], check=False).returncode
+        except FileNotFoundError as error:
+            raise Refused("ssh is not on PATH", "install it: apt-get install openssh-client") from error
         if status == _OWN_FAILURE:
             raise Unreachable(f"host {self._host.name}: the connection ended", self._remedy())
         return status
@@ -105,12 +69,6 @@ class OpenSSH:
     def close(self) -> None:
         """End the shared connection."""
         subprocess.run([*self._argv("-O", "exit")], capture_output=True, check=False)
-
-    def _started(self, argv: list[str], **pipes: int) -> subprocess.Popen[bytes]:
-        try:
-            return subprocess.Popen(argv, **pipes)  # type: ignore[call-overload, no-any-return]
-        except FileNotFoundError as error:
-            raise Refused("ssh is not on PATH", "install it: apt-get install openssh-client") from error
 
     def _failure(self, said: str) -> WorkersError:
         name, lines = self._host.name, said.strip().splitlines()

@@ -54,6 +54,7 @@ def examine(layout: Layout) -> Iterator[Finding]:
     yield _checked("isolation", lambda: _level(level, settings))
     yield _checked("login", lambda: _login(settings))
     yield _checked("disk", lambda: _disk(layout, settings))
+    yield _checked("memory", lambda: _memory(settings))
     yield _detached()
     yield Finding("lingering", *lingering())
     yield _checked("logins", lambda: _logins(every(layout)))
@@ -121,6 +122,13 @@ def _disk(layout: Layout, settings: config.Settings) -> str:
     if short:
         raise WorkersError(short, "free some disk space, or lower disk_floor")
     return f"{shutil.disk_usage(place if place.is_dir() else '/').free >> 30} GiB free at {place}"
+
+
+def _memory(settings: config.Settings) -> str:
+    short, free = floors.memory_short(settings), floors.memory_free()
+    if short:
+        raise WorkersError(short, "let something end, or lower memory_floor")
+    return "not checked: this system does not say" if free is None else f"{free >> 20} MiB free"
 
 
 def _detached() -> Finding:

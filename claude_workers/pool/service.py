@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,10 @@ WantedBy=default.target
 
 
 def command() -> list[str]:
-    """Return the command that the service runs."""
-    return [sys.executable, "-P", "-m", "claude_workers", "recover", "--watch"]
+    """Return the command that the service runs: by the name people call it by, which outlives an upgrade."""
+    called = shutil.which("claude-workers")
+    ours = called and os.path.realpath(called).startswith(f"{os.path.realpath(sys.prefix)}/")
+    return [*([called] if called and ours else [sys.executable, "-P", "-m", "claude_workers"]), "recover", "--watch"]
 
 
 def environment(layout: Layout) -> dict[str, str]:

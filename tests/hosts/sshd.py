@@ -24,9 +24,14 @@ def key(path: Path) -> Path:
 
 
 class Sshd:
-    """A server that lets one key in; `env` is what every session of it finds in its environment."""
+    """A server that lets one key in; `env` is what every session of it finds in its environment.
 
-    def __init__(self, folder: Path, client: Path, env: dict[str, str] | None = None) -> None:
+    `authorized` is a file of keys that the user who logs in may read, where that is not root.
+    """
+
+    def __init__(
+        self, folder: Path, client: Path, env: dict[str, str] | None = None, authorized: Path | None = None
+    ) -> None:
         program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         if program is None or os.geteuid() != 0:
             missing("sshd, as root")
@@ -34,10 +39,12 @@ class Sshd:
         self.folder = folder
         self.key = key(folder / "host")
         self.port = 0
-        (folder / "authorized").write_text(client.with_suffix(".pub").read_text("utf-8"), encoding="utf-8")
+        if authorized is None:
+            authorized = folder / "authorized"
+            authorized.write_text(client.with_suffix(".pub").read_text("utf-8"), encoding="utf-8")
         lines = [
             "ListenAddress 127.0.0.1", f"HostKey {self.key}", "PidFile none", "UsePAM no",
-            f"AuthorizedKeysFile {folder}/authorized", "StrictModes no", "PasswordAuthentication no",
+            f"AuthorizedKeysFile {authorized}", "StrictModes no", "PasswordAuthentication no",
             "KbdInteractiveAuthentication no", "PermitRootLogin yes", "MaxSessions 100", "PrintMotd no",
             *(["SetEnv " + " ".join(f'"{name}={value}"' for name, value in env.items())] if env else []),
         ]  # fmt: skip

@@ -1,0 +1,49 @@
+# Installs the wheel that comes on standard input into an environment of its own, and only then lets the
+# link lead there: what runs goes on with what it was started from. DIGEST and WHEEL are set before.
+set -e
+umask 022
+if [ "$(id -u)" = 0 ]; then base=/opt/claude-workers link=/usr/local/bin/claude-workers
+else base="$HOME/.local/share/claude-workers" link="$HOME/.local/bin/claude-workers"; fi
+for one in python3.14 python3.13 python3.12 python3.11 python3; do
+    "$one" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
+    one=
+done
+[ -n "$one" ] || { echo "there is no Python 3.11 with venv" >&2; exit 1; }
+
+mkdir -p "$base" "$(dirname "$link")"
+place=$(mktemp -d "$base/$DIGEST.XXXXXX")
+trap '[ -e "$place/digest" ] || rm -rf "$place"' EXIT
+chmod 755 "$place"
+cat >"$place/$WHEEL"
+"$one" -m venv "$place"
+"$place/bin/python" -m pip install --quiet --disable-pip-version-check "$place/$WHEEL"
+rm "$place/$WHEEL"
+printf %s "$DIGEST" >"$place/digest"
+
+"$place/bin/python" - "$base" "$place" "$link" <<'PYTHON'
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+base, place, link = map(pathlib.Path, sys.argv[1:])
+fresh = link.with_name(f".{link.name}.{os.getpid()}")
+fresh.symlink_to(place / "bin" / link.name)
+fresh.replace(link)
+# Older ones go once nobody runs them, and what an installation that was killed left, a day later.
+running = ""
+if os.path.isdir("/proc/self"):
+    for words in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            running += words.read_text(errors="replace") + "\n"
+        except OSError:
+            pass  # it has ended
+else:
+    running = subprocess.run(["ps", "-axww", "-o", "args="], capture_output=True, text=True).stdout
+for one in base.iterdir():
+    whole = (one / "digest").exists() or time.time() - one.stat().st_mtime > 86400
+    if one != place and whole and f"{one}/" not in running:
+        shutil.rmtree(one, ignore_errors=True)
+PYTHON
