@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_workers import files, kinds, names, paths
 from claude_workers.errors import BadInput
+from claude_workers.lock import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LEVELS = ("enclosure", "double", "claude", "container", "none")
 _ADDRESSES = frozenset({"ssh_url", "rescue_remote"})
+_EDIT_WAIT = 10.0
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CHOICES = {
     "isolation": LEVELS,
@@ -160,7 +166,7 @@ def spans(table: str, name: str) -> dict[str, Any]:
 def credential_set(name: str) -> dict[str, Any]:
     """Return the table `[credentials.NAME]`; BadInput when there is none."""
     path = file()
-    if not _SET_NAME.fullmatch(name):
+    if not is_set_name(name):
         raise BadInput(f"{name[:40]!r} is no credential set's name", "use letters, digits, dots and dashes")
     tables = read_toml(path).get("credentials", {})
     found = tables.get(name) if isinstance(tables, dict) else None
@@ -228,16 +234,29 @@ def put(name: str, text: str) -> None:
     """Write one setting into config.toml, all else in it untouched; BadInput when it is none or cannot be that."""
     if name not in KEYS:
         raise BadInput(f"{names.shown(name)} is no setting", "claude-workers config lists them")
-    import tomlkit  # noqa: PLC0415  start-up cost
-
-    read_toml(file())
-    document = tomlkit.parse(file().read_text(encoding="utf-8")) if file().exists() else tomlkit.document()
     spoken = KEYS[name].metadata["kind"]
     wanted = convert(name, text, name)
     # A duration, size or count stays as it is spoken.
-    document[name] = wanted if spoken in {"bool", "int", "float"} else list(wanted) if spoken == "list" else text
-    files.make_private(file().parent)
-    files.write_atomic(file(), tomlkit.dumps(document))
+    with edited(file()) as document:
+        document[name] = wanted if spoken in {"bool", "int", "float"} else list(wanted) if spoken == "list" else text
+
+
+@contextlib.contextmanager
+def edited(path: Path) -> Iterator[Any]:
+    """Give a TOML file of ours as a document to change, one caller at a time, and write it; comments stay."""
+    import tomlkit  # noqa: PLC0415  start-up cost
+
+    files.make_private(path.parent)
+    with locked(path.with_name(f".{path.name}.lock"), _EDIT_WAIT, f"another command writes {path}"):
+        read_toml(path)  # in whose words faults are told
+        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+        yield document
+        files.write_atomic(path, tomlkit.dumps(document))
+
+
+def is_set_name(name: str) -> bool:
+    """Tell whether a credential set may be called so."""
+    return bool(_SET_NAME.fullmatch(name))
 
 
 def _named(value: str, where: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.cli.credentials import keep_credentials, push_credentials
 from claude_workers.cli.setup import check, setup
 from claude_workers.errors import Refused, WorkersError
 from claude_workers.hosts import registry
@@ -132,5 +133,6 @@ def remove(call: Call, name: str) -> None:
         click.echo(f"host {name} is no longer known here; its workers stay where they are")
 
 
-host.add_command(check)
+for one in (check, push_credentials, keep_credentials):
+    host.add_command(one)
 host.add_command(setup)

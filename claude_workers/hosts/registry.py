@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from claude_workers import config, files, names, paths
+from claude_workers import config, names, paths
 from claude_workers.errors import BadInput, Busy, NotFound
 from claude_workers.model import Record
 
@@ -86,38 +86,20 @@ def add(host: Host) -> None:
     """Write a host into hosts.toml, all else in it untouched; Busy when it is there."""
     if any(one.name == host.name for one in every()):
         raise Busy(f"host {host.name} is in {file()} already", f"claude-workers host remove {host.name} first")
-    document = _document()
-    tables = document.setdefault("hosts", {})
     defaults = Host(host.name).to_json()
-    tables[host.name] = {
-        key: value for key, value in host.to_json().items() if key == "address" or value != defaults[key]
-    }
-    _write(document)
+    with config.edited(file()) as document:
+        tables = document.setdefault("hosts", {})
+        tables[host.name] = {
+            key: value for key, value in host.to_json().items() if key == "address" or value != defaults[key]
+        }
 
 
 def remove(name: str) -> Host:
     """Take a host out of hosts.toml and return it; the machine itself is left as it is."""
     host = find(name)
-    document = _document()
-    del document["hosts"][name]
-    _write(document)
+    with config.edited(file()) as document:
+        del document["hosts"][name]
     return host
-
-
-def _document() -> Any:  # noqa: ANN401
-    import tomlkit  # noqa: PLC0415  start-up cost
-
-    try:
-        return tomlkit.parse(file().read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return tomlkit.document()
-
-
-def _write(document: Any) -> None:  # noqa: ANN401
-    import tomlkit  # noqa: PLC0415  start-up cost
-
-    files.make_private(file().parent)
-    files.write_atomic(file(), tomlkit.dumps(document))
 
 
 def _checked(name: str, table: dict[str, Any], where: str) -> Host:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import json
 import socket
 import time
 import uuid
@@ -18,6 +19,7 @@ from claude_workers.model import LogEvent, Receipt, Task, WorkerStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from claude_workers.pool.keep import Kept
     from claude_workers.pool.watch import Lost
 
 # For so long (seconds) a line that went dead is tried again, so often.
@@ -45,7 +47,20 @@ class There(Wire):
         """Make homes; unless told otherwise they pay with the set that hosts.toml names for the host."""
         chosen = credentials or self.host.credential_set
         words = [*(["--credentials", chosen] if chosen else []), *(["--worker-label", label] if label else [])]
-        self.ask("init", *workers, *words)
+        try:
+            self.ask("init", *workers, *words)
+        except BadInput as error:
+            if f"[credentials.{chosen}]" not in error.message:
+                raise
+            remedy = f"claude-workers host push-credentials {self.host.name} {chosen}"
+            raise BadInput(error.message, remedy) from error
+
+    def keep_credentials(self, sent: dict[str, dict[str, str]], *, force: bool) -> Kept:
+        """Have credential sets kept there; `sent` holds secrets, by the names of sets and keys."""
+        from claude_workers.pool.keep import Kept  # noqa: PLC0415  start-up cost
+
+        words = ["host", "keep-credentials", *(["--force"] if force else [])]
+        return self.record(Kept, "kept", *words, stdin=json.dumps(sent).encode())
 
     def addressed(self, record: AnyRecord) -> AnyRecord:
         """Return a record whose worker is named as it is here."""

@@ -48,7 +48,7 @@ def picture(folder: Path) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if ".locks" in path.parts or path.name.startswith("tickets.db-"):
+        if ".locks" in path.parts or path.name.startswith("tickets.db-") or path.name.endswith(".toml.lock"):
             continue
         plain = path.is_file() and not path.is_symlink()
         found[name] = path.read_bytes() if plain else None
