@@ -41,6 +41,14 @@ class BadInput(WorkersError):
     exit_code = 2
 
 
+class Elsewhere(BadInput):
+    """Another machine was named for what this one is asked; `host` names it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"host {host} cannot be asked this from here", f"claude-workers --on {host} VERB can")
+        self.host = host
+
+
 class NotFound(WorkersError):
     """The worker, task, issue, repository or host that was named does not exist."""
 

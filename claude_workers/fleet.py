@@ -80,12 +80,20 @@ class Fleet(Looking):
         """Give issues, or those waiting under a label, to idle workers; yield what became of each."""
         from claude_workers.pool import issues as giving
 
+        there = self._reach.default
+        if there:
+            return iter(there.assign(repo, issues, label, wishes))
         return giving.assign(self._here, repo, issues, label=label, wishes=wishes)
 
     def release(self, repo: str, issue: int, *, force: bool = False) -> Claim | None:
         """Take an issue's claim and its workers' labels away; return the claim there was."""
+        from claude_workers.model import Claim
         from claude_workers.pool import issues as giving
 
+        there = self._reach.default
+        if there:
+            held = there.ask("release", repo, str(issue), *(["--force"] if force else []))["claim"]
+            return Claim.from_json(held) if held else None
         return giving.release(self._here, repo, issue, force=force)
 
     def follow(self, repo: str, number: int, *, interval: float = 60.0) -> Iterator[Followed]:
@@ -220,6 +228,10 @@ class Fleet(Looking):
         from claude_workers import config
         from claude_workers.pool import gc
 
+        there = self._reach.default
+        if there:
+            words = [*(["--keep", f"{keep}s"] if keep is not None else []), *(["--yes"] if delete else [])]
+            return there.records(gc.Garbage, "garbage", "gc", *words)
         age = config.load().keep if keep is None else keep
         return gc.collect(self._here, age) if delete else gc.plan(self._here, age)
 
@@ -262,4 +274,5 @@ class Fleet(Looking):
         """Return how the tool was installed, and what would bring it up to date."""
         from claude_workers.pool.update import way
 
+        _ = self._here  # how another machine has it, that one tells
         return way()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_workers import paths
-from claude_workers.errors import BadInput, NotFinished, NotFound, WorkersError, by_code
+from claude_workers.errors import Elsewhere, NotFinished, NotFound, WorkersError, by_code
 from claude_workers.hosts.reach import LOCAL, Reach, gather
 from claude_workers.model import Fault, Receipt
 
@@ -46,12 +46,10 @@ class Looking:
 
     @property
     def _here(self) -> Layout:
-        """The layout of this machine, for what can be asked of it alone; BadInput when another one is meant."""
+        """The layout of this machine, for what can be asked of it alone; Elsewhere when another one is meant."""
         there = self._reach.default
         if there:
-            raise BadInput(
-                f"host {there.host.name} cannot be asked this from here", f"ssh {there.host.address} claude-workers ..."
-            )
+            raise Elsewhere(there.host.name)
         return self.layout
 
     def _named(self, wanted: str) -> tuple[There | None, str]:
@@ -238,6 +236,11 @@ class Looking:
         """
         from claude_workers import spending
 
+        there = self._reach.default
+        if there:
+            answer = there.ask("budget", *(["--by", by] if by else []))
+            spent = [spending.Total.from_json(one) for one in answer["spent"]]
+            return spent, [spending.Use.from_json(one) for one in answer["budgets"]]
         return spending.totals(self._here, by), spending.uses(self._here, spending.every_budget())
 
 

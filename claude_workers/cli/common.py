@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from claude_workers import paths
-from claude_workers.errors import BadInput
+from claude_workers.errors import Elsewhere
 
 if TYPE_CHECKING:
     from claude_workers.fleet import Fleet
@@ -52,14 +52,14 @@ class Call:
 
     @property
     def layout(self) -> paths.Layout:
-        """Where this machine's homes are; BadInput when another machine was named."""
+        """Where this machine's homes are; Elsewhere when another machine was named."""
         self.check_here()
         return paths.layout(self.root)
 
     def check_here(self) -> None:
-        """Raise BadInput when another machine was named."""
-        if self.on not in {None, "local"}:
-            raise BadInput(f"host {self.on} cannot be asked this from here", "run it over there, by ssh")
+        """Raise Elsewhere when another machine was named: `relay` asks it then."""
+        if self.on is not None and self.on != "local":
+            raise Elsewhere(self.on)
 
     def style(self, text: str, key: str) -> str:
         """Colour a text by the state or outcome it tells, where colours are seen and wanted."""

@@ -13,7 +13,7 @@ import click
 
 from claude_workers import __version__
 from claude_workers.cli.common import Call, with_globals
-from claude_workers.errors import Refused, WorkersError
+from claude_workers.errors import Elsewhere, Refused, WorkersError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -112,7 +112,7 @@ def main() -> None:
     try:
         if "--wire" in sys.argv:
             _answer_over_the_wire()
-        status = cli.main(standalone_mode=False, obj=Call())
+        status = _run()
     except WorkersError as error:
         status = _told(error.code, error.message, error.remedy, error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -134,11 +134,20 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _run() -> Any:  # noqa: ANN401
+    try:
+        return cli.main(standalone_mode=False, obj=Call())
+    except Elsewhere as error:
+        from claude_workers.cli.relay import relay  # noqa: PLC0415  start-up cost
+
+        return relay(error.host, sys.argv[1:])
+
+
 def _answer_over_the_wire() -> None:
     """Say from time to time that we live: who asks is on another machine, and its line may have died."""
     import threading  # noqa: PLC0415  start-up cost
 
-    from claude_workers.hosts.wire import PULSE, VERSION  # noqa: PLC0415
+    from claude_workers.hosts.wire import PULSE, SIGN, VERSION  # noqa: PLC0415
 
     spoken = sys.argv[sys.argv.index("--wire") + 1 : sys.argv.index("--wire") + 2]
     if not (spoken and spoken[0].isdigit() and int(spoken[0]) <= VERSION):
@@ -148,7 +157,7 @@ def _answer_over_the_wire() -> None:
         waiting = threading.Event()
         try:
             while not waiting.wait(PULSE):
-                sys.stdout.write("\n")
+                sys.stdout.write("\n" if "--json" in sys.argv else f"{SIGN}\n")
                 sys.stdout.flush()
         except OSError:
             os._exit(141)  # as SIGPIPE would: nobody listens any more

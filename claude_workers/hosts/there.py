@@ -14,7 +14,7 @@ from claude_workers import config, names
 from claude_workers.errors import BadInput, Unreachable
 from claude_workers.hosts.line import Dropped
 from claude_workers.hosts.wire import AnyRecord, Wire
-from claude_workers.model import LogEvent, Receipt, Task, WorkerStatus
+from claude_workers.model import Assigned, LogEvent, Receipt, Task, WorkerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +33,13 @@ _OPTIONS = {"expect": "--expect", "base": "--base", "model": "--model", "isolati
 def _me() -> str:
     """Return who asks: a user and this machine."""
     return f"{getpass.getuser()}@{config.load().host_name or socket.gethostname()}"
+
+
+def _spoken(wishes: dict[str, Any]) -> list[str]:
+    """Return the options that say wishes."""
+    words = [word for name, option in _OPTIONS.items() if wishes.get(name) is not None
+             for word in (option, str(wishes[name]))]  # fmt: skip
+    return [*words, *(["--time-limit", f"{wishes['time_limit']}s"] if wishes.get("time_limit") is not None else [])]
 
 
 class There(Wire):
@@ -71,20 +78,27 @@ class There(Wire):
 
         The task is named here, so that asking again over a new line, when one died, does nothing twice.
         """
-        if names.is_path(repo) and not repo.startswith(("/", "~")):
-            raise BadInput(f"{repo} is a path of this machine", f"name one of {self.host.name}, absolute or below ~")
+        self._check_path(repo)
         words = ["dispatch", worker, repo, *([str(issue)] if issue is not None else []), *(["-"] if prompt else [])]
         words += ["--no-stdin"] if not prompt else []
-        for name, option in _OPTIONS.items():
-            words += [option, str(wishes[name])] if wishes.get(name) is not None else []
-        words += ["--time-limit", f"{wishes['time_limit']}s"] if wishes.get("time_limit") is not None else []
-        words += ["--trust-author"] if wishes.get("trust_author") else []
+        words += [*_spoken(wishes), *(["--trust-author"] if wishes.get("trust_author") else [])]
         words += ["--requested-by", _me()]
         given = wishes.get("task_id")
         words += ["--task-id", str(given or uuid.uuid4()), *([] if given else ["--same"])]
         answer = self._again(lambda: self.ask(*words, stdin=prompt.encode("utf-8", "replace")))
         task = Task.from_json(answer["task"])
         return self.addressed(task), bool(answer["new"])
+
+    def assign(self, repo: str, issues: Sequence[int], label: str | None, wishes: dict[str, Any]) -> list[Assigned]:
+        """Give issues, or those under a label, to idle workers there; return what became of each."""
+        self._check_path(repo)
+        words = [*map(str, issues), *(["--label", label] if label else []), *_spoken(wishes)]
+        answer = self.ask("assign", repo, *words)
+        return [self.addressed(one) if one.worker else one for one in map(Assigned.from_json, answer["assigned"])]
+
+    def _check_path(self, repo: str) -> None:
+        if names.is_path(repo) and not repo.startswith(("/", "~")):
+            raise BadInput(f"{repo} is a path of this machine", f"name one of {self.host.name}, absolute or below ~")
 
     def watch(self, workers: Sequence[str], *, first: bool, timeout: float | None) -> list[Receipt | Lost]:
         """Wait for tasks to end; return the receipts, and why there is none of the others."""

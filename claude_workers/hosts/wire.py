@@ -23,11 +23,30 @@ if TYPE_CHECKING:
 VERSION = 1
 # Whoever answers over the wire says at least this often (seconds) that it lives; four times without is a dead line.
 PULSE = 5.0
+# What it says then in a text, where an empty line could be one of the text.
+SIGN = "\0"
 _SILENCE = 4 * PULSE
 _PROGRAM = "claude-workers"
 _NOT_THERE = frozenset({126, 127})
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Relayed:
+    """What a call prints that was typed for another machine: its text as it comes, then how it ended."""
+
+    def __init__(self, output: lines.Output) -> None:
+        self._output = output
+
+    def __iter__(self) -> Iterator[str]:
+        for one in self._output:
+            # A sign of life stands by itself, or behind the beginning of a line.
+            yield one.removesuffix(SIGN) if one.endswith(SIGN) else f"{one}\n"
+
+    @property
+    def ended(self) -> Ended | None:
+        """How it ended, once all was read."""
+        return self._output.ended
 
 
 class Wire:
@@ -62,6 +81,11 @@ class Wire:
         assert ended is not None
         if failed or (silent and ended.status != 0):
             self._understood(failed, ended)
+
+    def relay(self, *words: str, stdin: bytes = b"") -> Relayed:
+        """Run a call there as it was typed; see `Relayed`."""
+        argv = [*self._program(), "--wire", str(VERSION), *words]
+        return Relayed(lines.run(self._line, argv, self.host.name, stdin=stdin, limit=_SILENCE))
 
     def version(self) -> str:
         """Return the version that is installed there; NotFound when none is."""

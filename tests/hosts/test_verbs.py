@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from claude_workers import Fleet
+from claude_workers.errors import Elsewhere
 from claude_workers.hosts import registry
+from claude_workers.tickets.tickets import Tickets
 from tests.cli.conftest import Cli
 from tests.conftest import CHECKOUT
 from tests.hosts.conftest import Client, Remote
 from tests.hosts.sshd import Sshd
+from tests.stage import ADD, DONE, steps
 from tests.terminal import Person
 
 
@@ -83,12 +88,58 @@ def test_the_example_is_sound_and_names_every_key() -> None:
     assert named == set(registry.Host.__dataclass_fields__) - {"name", "kind"}
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["gc", "gc --yes", "budget", "recover --watch", "update", "assign o/r 1", "release o/r 1", "follow o/r 1 --once",
-     "doctor", "ticket list", "path", "service print", "config"],
-)  # fmt: skip
-def test_what_only_this_machine_can_be_asked_is_never_done_here_in_place_of_there(cli: Cli, words: str) -> None:
+VERBS = ["gc", "gc --yes", "budget --by worker", "recover --watch", "update --dry-run", "assign o/r 1", "release o/r 1",
+         "follow o/r 1 --once", "doctor", "ticket list", "path", "service print", "config", "refresh"]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", VERBS)
+def test_what_another_machine_is_asked_is_never_done_here_in_its_place(cli: Cli, words: str) -> None:
     registry.add(registry.parsed("vps", "root@127.0.0.1:1"))
-    said = cli.refused(2, "--on", "vps", *words.split())
-    assert "vps" in said
+    assert "vps" in cli.refused(5, "--on", "vps", *words.split())
+
+
+def test_a_verb_of_one_machine_is_asked_of_another(remote: Remote, cli: Cli, calc: Path) -> None:
+    place = json.loads(cli.ok("path", "--on", "vps", "--json"))
+    assert place["root"] == str(remote.root)
+    assert str(remote.root) in cli.ok("--on=vps", "path")
+    text = "two\nlines; $(id) 'quoted' \u2028"
+    assert (
+        cli.ok("ticket", "create", "A title; $(id)", "--description", text, "--repo", str(calc), "--on", "vps") == "1\n"
+    )
+    shown = json.loads(cli.ok("ticket", "show", "1", "--json", "--on", "vps"))
+    assert (shown["title"], shown["body"]) == ("A title; $(id)", text)
+    assert "no tickets" in cli.ok("ticket", "list").lower()
+    assert cli("ticket", "show", "9", "--on", "vps").returncode == 1
+    assert cli.ok("config", "time_limit", "2h", "--on", "vps") == "7200.0\n"
+    assert cli.ok("config", "time_limit") == "14400.0\n"
+    assert "ExecStart" in cli.ok("service", "print", "--systemd", "--on", "vps")
+    assert "git" in cli("doctor", "--on", "vps").stdout
+    done = cli("config", "time_limit", "soon", "--on", "vps")
+    assert (done.returncode, done.stderr.count("\n"), "claude-workers --on vps config" in done.stderr) == (2, 1, True)
+
+
+def test_the_library_asks_another_machine_for_the_same_records(remote: Remote, calc: Path) -> None:
+    there, here = Fleet(on="vps"), Fleet(remote.root)
+    there.init("01")
+    task = there.dispatch("01", str(calc), prompt=steps(ADD, DONE))
+    assert there.watch(["01"], timeout=60)[0].outcome == "pull_request"
+    assert there.budget("worker") == here.budget("worker")
+    assert [one.worker for one in here.history()] == ["01"]
+    assert [one.name for one in there.gc(0)] == [one.name for one in here.gc(0)] != []
+    there.gc(0, delete=True)
+    assert not (remote.root / "01/runs" / task.task_id).exists()
+    number = Tickets(here.layout.tickets).create(str(calc), "Add", steps(ADD, DONE), "ann")
+    [made] = there.assign(str(calc), [number])
+    assert (made.worker, made.issue) == ("vps/01", number)
+    there.watch(["01"], timeout=60)
+    assert there.release(str(calc), number) is None
+    with pytest.raises(Elsewhere):
+        there.update()
+
+
+def test_signs_of_life_are_no_part_of_what_is_printed(remote: Remote, cli: Cli) -> None:
+    script = "from claude_workers.hosts import wire; wire.PULSE = .01; from claude_workers.cli.main import main; main()"
+    remote.program.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{script}' \"$@\"\n", encoding="utf-8")
+    said = cli("doctor", "--on", "vps").stdout
+    assert "\0" not in said
+    assert all(line.startswith(("+ ", "~ ", "! ")) for line in said.splitlines())
