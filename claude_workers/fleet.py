@@ -6,21 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import NoCredentials
-from claude_workers.looking import Looking
+from claude_workers.giving import Giving
 from claude_workers.model import Message, Receipt, Recovered, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any
 
     from claude_workers.errors import WorkersError
     from claude_workers.home.home import Home
-    from claude_workers.model import (
-        Assigned,
-        Claim,
-        Followed,
-    )  # fmt: skip
-    from claude_workers.pool.dispatch import Dispatched
     from claude_workers.pool.gc import Garbage
     from claude_workers.pool.pause import Pause
     from claude_workers.pool.update import Updated, Way
@@ -29,7 +22,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 
-class Fleet(Looking):
+class Fleet(Giving):
     """The workers of this machine. Cheap to make, safe in threads, no I/O until a verb is called.
 
     `root` is the folder that holds the homes; unset: CLAUDE_WORKERS_ROOT, else ~/workers.
@@ -50,57 +43,6 @@ class Fleet(Looking):
             else:
                 made = homes.init(self.layout, ids, credentials, label)
         return made
-
-    def dispatch(self, worker: str, repo: str, issue: int | None = None, prompt: str = "", **wishes: Any) -> Task:  # noqa: ANN401
-        """Give a worker a task and return it once its runner lives; see `order`."""
-        return self.order(worker, repo, issue, prompt, **wishes).task
-
-    def order(self, worker: str, repo: str, issue: int | None, prompt: str, **wishes: Any) -> Dispatched:  # noqa: ANN401
-        """Dispatch, telling also whether the task is new; see `pool.dispatch.dispatch`.
-
-        `wishes` are the further fields of `Order`: expect, base, model, isolation, budget_usd,
-        time_limit (seconds), max_turns, prompt_template, task_id, trust_author.
-        """
-        from claude_workers.pool.dispatch import Dispatched, dispatch
-        from claude_workers.pool.preflight import Order
-
-        there, worker = self._reach.at(worker)
-        if there:
-            return Dispatched(*there.dispatch(worker, repo, issue, prompt, **wishes))
-        return dispatch(self.layout, Order(worker, repo, issue, prompt, **wishes))
-
-    def assign(
-        self,
-        repo: str,
-        issues: Sequence[int] = (),
-        *,
-        label: str | None = None,
-        **wishes: Any,  # noqa: ANN401
-    ) -> Iterator[Assigned]:
-        """Give issues, or those waiting under a label, to idle workers; yield what became of each."""
-        from claude_workers.pool import issues as giving
-
-        there = self._reach.default
-        if there:
-            return iter(there.assign(repo, issues, label, wishes))
-        return giving.assign(self._here, repo, issues, label=label, wishes=wishes)
-
-    def release(self, repo: str, issue: int, *, force: bool = False) -> Claim | None:
-        """Take an issue's claim and its workers' labels away; return the claim there was."""
-        from claude_workers.model import Claim
-        from claude_workers.pool import issues as giving
-
-        there = self._reach.default
-        if there:
-            held = there.ask("release", repo, str(issue), *(["--force"] if force else []))["claim"]
-            return Claim.from_json(held) if held else None
-        return giving.release(self._here, repo, issue, force=force)
-
-    def follow(self, repo: str, number: int, *, interval: float = 60.0) -> Iterator[Followed]:
-        """Follow a published change, a look each `interval` seconds, until merged, closed or capped."""
-        from claude_workers.pool.follow import follow
-
-        return follow(self._here, repo, number, interval=interval)
 
     def tell(self, worker: str, text: str, *, interrupt: bool = False) -> Message:
         """Tell the agent of a worker's task something; `interrupt` stops what it is doing first."""

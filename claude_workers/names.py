@@ -8,7 +8,8 @@ from claude_workers.errors import BadInput
 
 _SHOWN = 40
 _DIGITS = 9
-RESERVED = frozenset({"any", "local", "all"})
+ANY = "any"
+RESERVED = frozenset({ANY, "local", "all"})
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _OWNER_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _URL = re.compile(r"(?:https?://[^/\s]+/|ssh://git@[^/\s]+/|git@[^/:\s]+:)([^/\s]+/[^/\s]+?)(?:\.git)?/?")
@@ -42,6 +43,12 @@ def address(text: str) -> tuple[str | None, str]:
     if not slash:
         return None, worker_id(text)
     return (host if host == "local" else worker_id(host)), worker_id(worker)
+
+
+def anywhere(text: str) -> tuple[bool, str | None]:
+    """Tell whether an address is `[HOST/]any`, any worker, and of which host (None: not named)."""
+    host, slash, worker = text.rpartition("/")
+    return worker == ANY, host if slash else None
 
 
 def is_path(text: str) -> bool:

@@ -70,6 +70,11 @@ class Layout:
         """Return the lock that an update of the tool holds."""
         return self.locks / "update"
 
+    @property
+    def room_lock(self) -> Path:
+        """Return the lock of putting one more worker to work where their number is limited."""
+        return self.locks / "room"
+
     def presence_lock(self, worker: str) -> Path:
         """Return the lock that a person holds who is in a worker's home."""
         return self.locks / f"presence-{worker}"

@@ -9,8 +9,9 @@ import inspect
 import re
 from types import ModuleType
 
-from claude_workers import errors, fleet, looking
+from claude_workers import errors, fleet, giving, looking
 from claude_workers.fleet import Fleet
+from claude_workers.giving import Giving
 from claude_workers.looking import Looking
 
 _HEAD = """# The library
@@ -36,7 +37,8 @@ print(receipt.outcome, receipt.branch, receipt.cost_usd)
 def page() -> str:
     """Return the page's text."""
     records = _records()
-    parts = [_HEAD, "## Verbs that look\n", *_verbs(Looking), "## Verbs that act\n", *_verbs(Fleet)]
+    parts = [_HEAD, "## Verbs that look\n", *_verbs(Looking), "## Verbs that give work\n", *_verbs(Giving),
+             "## Verbs that act\n", *_verbs(Fleet)]  # fmt: skip
     parts += ["## Wishes\n", "What `dispatch` and `order` take beside worker, repository, issue and prompt:\n"]
     parts += [_fields(importlib.import_module("claude_workers.pool.preflight").Order)]
     parts += ["## Records\n"]
@@ -80,7 +82,7 @@ def _fields(record: type) -> str:
 def _records() -> dict[str, type]:
     """Return the records that verbs return, and those that stand in their fields, by name."""
     found: dict[str, type] = {}
-    for module, cls in ((looking, Looking), (fleet, Fleet)):
+    for module, cls in ((looking, Looking), (giving, Giving), (fleet, Fleet)):
         imported = _imported(module)
         for verb in vars(cls).values():
             told = inspect.signature(verb).return_annotation if inspect.isfunction(verb) else ""

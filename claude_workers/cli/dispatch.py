@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,12 @@ from claude_workers.cli.common import Call, print_json
 from claude_workers.cli.params import REPO, WORKER, Duration, issue_of
 from claude_workers.errors import BadInput
 
+if TYPE_CHECKING:
+    from claude_workers.pool.dispatch import Dispatched
+
 
 @click.command()
-@click.argument("worker", metavar="ID", type=WORKER)
+@click.argument("worker", metavar="ID|any", type=WORKER)
 @click.argument("repo", metavar="REPO", type=REPO)
 @click.argument("words", nargs=-1, metavar="[ISSUE] [PROMPT]")
 @click.option("-p", "--prompt", metavar="TEXT", help="What to do; with an issue, how to treat it.")
@@ -31,12 +34,16 @@ from claude_workers.errors import BadInput
 )
 @click.option("--task-id", metavar="UUID", help="Name the task: asking again is answered, not done twice.")
 @click.option("--same", is_flag=True, hidden=True, help="The task's id is a mere name for a new one.")
+@click.option("--most", type=click.IntRange(min=0), hidden=True, help="Most workers that may be at work there.")
 @click.option("--requested-by", metavar="WHO", default="", hidden=True, help="Who asks, on another machine.")
 @click.option("--no-stdin", is_flag=True, help="Take no prompt from standard input.")
 @click.option("--wait", is_flag=True, help="Wait for the outcome, as watch does.")
 @click.pass_context
 def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401
     """Give a worker an issue or a prompt and return once its runner lives.
+
+    `any` is an idle worker of your hosts: of the one that had the issue before, else of the emptiest; of
+    this machine when there are no hosts, or by `local/any`.
 
     REPO is a path (./ ../ / ~) or owner/repo; ISSUE its number, #number or URL.
 
@@ -50,15 +57,24 @@ def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ..
     heard = 0
     wait, no_stdin = given.pop("wait"), given.pop("no_stdin")
     issue, prompt = _words(repo, words, given.pop("prompt"))
-    names.address(worker)
+    if not names.anywhere(worker)[0]:
+        names.address(worker)
     if prompt == "-" or (prompt is None and not no_stdin and stdin.is_piped()):
         prompt = stdin.read_all() if prompt == "-" else stdin.read_piped()
         heard = len(prompt)
     given["budget_usd"] = given.pop("budget")
     answer = call.fleet.order(worker, repo, issue, prompt or "", **given)
-    task = answer.task
     if heard:
         click.echo(f"prompt: {heard} characters from stdin", err=call.json)
+    _print(call, answer)
+    if wait:
+        from claude_workers.cli.watch import watch_workers  # noqa: PLC0415  only here
+
+        ctx.exit(watch_workers(call, (answer.task.worker,)))
+
+
+def _print(call: Call, answer: Dispatched) -> None:
+    task = answer.task
     if task.isolation == "none":
         click.echo("isolation: none, as you chose: this agent can reach all that you can", err=True)
     if call.json:
@@ -68,10 +84,6 @@ def dispatch(ctx: click.Context, /, worker: str, repo: str, words: tuple[str, ..
         verb = "dispatched" if answer.new else "already under way"
         waits = f", waiting: {task.reason}" if task.state == "waiting" else ""
         click.echo(f"{verb}: worker {task.worker}, {subject}, branch {task.branch}, task {task.task_id}{waits}")
-    if wait:
-        from claude_workers.cli.watch import watch_workers  # noqa: PLC0415  only here
-
-        ctx.exit(watch_workers(call, (worker,)))
 
 
 def _words(repo: str, words: tuple[str, ...], prompt: str | None) -> tuple[int | None, str | None]:

@@ -30,9 +30,7 @@ def host() -> None:
 @click.argument("target", metavar="[USER@]ADDRESS[:PORT]")
 @click.option("--key", metavar="FILE", help="The private key; unset: ssh's own choice.")
 @click.option("--transport", type=click.Choice(registry.TRANSPORTS), help="openssh uses the system's ssh.")
-@click.option(
-    "--max-workers", type=click.IntRange(min=0), metavar="N", help="Most workers at work; kept, not obeyed yet."
-)
+@click.option("--max-workers", type=click.IntRange(min=0), metavar="N", help="Most workers to put to work there.")
 @click.option("--fingerprint", metavar="SHA256:...", help="Accept this key of it without asking.")
 @click.pass_obj
 def add(call: Call, /, name: str, target: str, fingerprint: str | None, **given: Any) -> None:  # noqa: ANN401

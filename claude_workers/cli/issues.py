@@ -18,9 +18,10 @@ from claude_workers.errors import BadInput
 @click.option("--model", metavar="MODEL", help="The agents' model.")
 @click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Most each may cost.")
 @click.option("--time-limit", type=Duration(), metavar="TIME", help="Most time each agent may work.")
+@click.option("--most", type=click.IntRange(min=0), hidden=True, help="Most workers that may be at work there.")
 @click.pass_context
 def assign(ctx: click.Context, /, repo: str, issues: tuple[str, ...], label: str | None, **given: Any) -> None:  # noqa: ANN401
-    """Give issues to the first idle workers, one each.
+    """Give issues to idle workers, one each: of your hosts where there are any, as `dispatch any` does.
 
     An issue that is taken, or whose author may not write to the repository, is passed over with the reason.
 

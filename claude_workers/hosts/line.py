@@ -32,8 +32,12 @@ class Ended:
     stderr: str
 
 
+class Unreached(Unreachable):
+    """No line could be had: nothing was begun over there."""
+
+
 class Dropped(Unreachable):
-    """The line died after the command had begun: it may go on over there."""
+    """The line died, or nothing was heard, after the command may have begun: it may be done over there."""
 
 
 class Shell(Protocol):
@@ -42,8 +46,9 @@ class Shell(Protocol):
     def execute(self, command: str, stdin: bytes, limit: float | None) -> Generator[bytes, None, Ended]:
         """Run a command of the far side's shell; yield the lines of its stdout and return how it ended.
 
-        `limit` is for how many seconds nothing may come. Raises Unreachable for a host that does not
-        answer, Refused for one that is not who it was or lets nobody in.
+        `limit` is for how many seconds nothing may come. Raises Unreached for a host to which no line
+        could be had, Unreachable for one that is not heard any more, Refused for one that is not who
+        it was or lets nobody in.
         """
 
 
@@ -74,10 +79,10 @@ class Output:
             except StopIteration as end:
                 self.ended = end.value
                 break
-            except Unreachable as error:
-                if begun:
-                    raise Dropped(error.message, error.remedy) from error
+            except Unreached:
                 raise
+            except Unreachable as error:
+                raise Dropped(error.message, error.remedy) from error
             if begun:
                 yield line.decode("utf-8", "replace")
             # What a profile prints without an end of line stands before the mark.

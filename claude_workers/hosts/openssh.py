@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers.errors import Refused, Unreachable, WorkersError
 from claude_workers.hosts import piped
-from claude_workers.hosts.line import CONNECT
+from claude_workers.hosts.line import CONNECT, Unreached
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,6 +28,9 @@ _SAID = (
     ("Permission denied", "it lets us in with none of our keys"),
     ("Could not resolve hostname", "its address does not resolve"),
 )
+
+# What ssh says when it came to no session at all.
+_NOT_BEGUN = ("ssh: connect to host", "kex_exchange_identification", "banner exchange")
 
 
 class OpenSSH:
@@ -74,9 +77,10 @@ class OpenSSH:
         name, lines = self._host.name, said.strip().splitlines()
         for words, meaning in _SAID:
             if words in said:
-                kind = Unreachable if "resolve" in meaning else Refused
+                kind = Unreached if "resolve" in meaning else Refused
                 return kind(f"host {name}: {meaning}", self._remedy())
-        return Unreachable(f"host {name}: {lines[-1] if lines else 'ssh failed'}", self._remedy())
+        broken = Unreached if any(words in said for words in _NOT_BEGUN) else Unreachable
+        return broken(f"host {name}: {lines[-1] if lines else 'ssh failed'}", self._remedy())
 
     def _remedy(self) -> str:
         return f"claude-workers host check {self._host.name}"

@@ -65,6 +65,15 @@ class Reach:
             return self.by_host([])
         return [(None, []), *((self.host(one.name), []) for one in registry.every())]
 
+    def placeable(self, host: str | None = None) -> list[There | None]:
+        """Return the machines on one of which a task may be placed: the named one, else every host.
+
+        This machine is among them only when it is named, or there is no other.
+        """
+        if host is not None or not self.many:
+            return [self.default if host is None else self.host(host)]
+        return [self.host(one.name) for one in registry.every()] or [None]
+
     def by_host(self, addresses: Sequence[str]) -> list[tuple[There | None, list[str]]]:
         """Return addresses by the host they mean, in the order hosts are first named; none mean the default one."""
         if not addresses:

@@ -19,7 +19,7 @@ from paramiko.ssh_exception import AuthenticationException, BadHostKeyException,
 
 from claude_workers import files
 from claude_workers.errors import Refused, Unreachable, WorkersError
-from claude_workers.hosts.line import CONNECT, KEPT, Ended
+from claude_workers.hosts.line import CONNECT, KEPT, Ended, Unreached
 from claude_workers.hosts.openssh import OpenSSH
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Fabric:
         options: dict[str, Any] = dict(_DEADLINES)
         if host.key:
             options |= {"key_filename": str(Path(host.key).expanduser()), "allow_agent": False, "look_for_keys": False}
-        with _told(host), contextlib.ExitStack() as undo:
+        with _told(host, Unreached), contextlib.ExitStack() as undo:
             made = _Strict(host.address, named=host.name, user=host.user, port=host.port, config=Config(),
                            connect_timeout=CONNECT, connect_kwargs=options)  # fmt: skip
             undo.callback(_let_go, made)
@@ -138,8 +138,9 @@ class Fabric:
 
     def execute(self, command: str, stdin: bytes, limit: float | None) -> Generator[bytes, None, Ended]:
         """Run a command; see `line.Line`."""
-        with _told(self._host):
+        with _told(self._host, Unreached):
             channel = self._channel()
+        with _told(self._host):
             try:
                 _begun(channel, command)
                 channel.settimeout(limit)
@@ -225,15 +226,15 @@ def _begun(channel: paramiko.Channel, command: str) -> None:
 
 
 @contextlib.contextmanager
-def _told(host: Host) -> Iterator[None]:
-    """Turn what fabric and paramiko raise into errors of ours."""
+def _told(host: Host, kind: type[Unreachable] = Unreachable) -> Iterator[None]:
+    """Turn what fabric and paramiko raise into errors of ours; `kind` is how a host is told that does not answer."""
     try:
         yield
     except (SSHException, EOFError, OSError) as error:
-        raise _error(host, error) from error
+        raise _error(host, error, kind) from error
 
 
-def _error(host: Host, error: SSHException | EOFError | OSError) -> WorkersError:
+def _error(host: Host, error: SSHException | EOFError | OSError, kind: type[Unreachable]) -> WorkersError:
     remedy = _remedy(host)
     if isinstance(error, BadHostKeyException):
         said = f"its key is not the one that is known: {error.key.get_name()} {error.key.fingerprint}"
@@ -241,10 +242,10 @@ def _error(host: Host, error: SSHException | EOFError | OSError) -> WorkersError
     if isinstance(error, AuthenticationException):
         return Refused(f"host {host.name} lets us in with none of our keys", remedy)
     if isinstance(error, NoValidConnectionsError):
-        return Unreachable(f"host {host.name}: nobody answers at {host.target}", remedy)
+        return kind(f"host {host.name}: nobody answers at {host.target}", remedy)
     if isinstance(error, socket.gaierror):
-        return Unreachable(f"host {host.name}: {host.address} does not resolve", remedy)
-    return Unreachable(f"host {host.name}: {str(error) or 'the connection ended'}", remedy)
+        return kind(f"host {host.name}: {host.address} does not resolve", remedy)
+    return kind(f"host {host.name}: {str(error) or 'the connection ended'}", remedy)
 
 
 def _remedy(host: Host) -> str:

@@ -82,7 +82,7 @@ class There(Wire):
         words = ["dispatch", worker, repo, *([str(issue)] if issue is not None else []), *(["-"] if prompt else [])]
         words += ["--no-stdin"] if not prompt else []
         words += [*_spoken(wishes), *(["--trust-author"] if wishes.get("trust_author") else [])]
-        words += ["--requested-by", _me()]
+        words += ["--requested-by", _me(), *self._most()]
         given = wishes.get("task_id")
         words += ["--task-id", str(given or uuid.uuid4()), *([] if given else ["--same"])]
         answer = self._again(lambda: self.ask(*words, stdin=prompt.encode("utf-8", "replace")))
@@ -92,9 +92,12 @@ class There(Wire):
     def assign(self, repo: str, issues: Sequence[int], label: str | None, wishes: dict[str, Any]) -> list[Assigned]:
         """Give issues, or those under a label, to idle workers there; return what became of each."""
         self._check_path(repo)
-        words = [*map(str, issues), *(["--label", label] if label else []), *_spoken(wishes)]
+        words = [*map(str, issues), *(["--label", label] if label else []), *_spoken(wishes), *self._most()]
         answer = self.ask("assign", repo, *words)
         return [self.addressed(one) if one.worker else one for one in map(Assigned.from_json, answer["assigned"])]
+
+    def _most(self) -> list[str]:
+        return ["--most", str(self.host.max_workers)] if self.host.max_workers is not None else []
 
     def _check_path(self, repo: str) -> None:
         if names.is_path(repo) and not repo.startswith(("/", "~")):
@@ -153,7 +156,7 @@ class There(Wire):
         while True:
             try:
                 return ask()
-            except Unreachable:
+            except Unreachable as error:
                 if time.monotonic() - began > _GIVEN_UP:
-                    raise
+                    raise Dropped(f"{error.message}; whether it was done is not known", error.remedy) from error
                 time.sleep(_AGAIN)

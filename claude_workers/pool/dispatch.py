@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_workers import access, clock, files
-from claude_workers.errors import BadInput, WorkerBusy, WorkersError
+from claude_workers.errors import BadInput, Busy, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
 from claude_workers.home import archive, presence, tasks
-from claude_workers.home.home import HANDED, Home, find
-from claude_workers.lock import is_free
+from claude_workers.home.home import HANDED, Home, every, find
+from claude_workers.lock import is_free, locked
 from claude_workers.model import Receipt, Task
 from claude_workers.names import task_branch
 from claude_workers.pool import leave, pause, preflight
@@ -23,6 +23,8 @@ from claude_workers.process.identity import Identity, current, probe
 from claude_workers.process.spawn import spawn_detached
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from claude_workers.model import Change, Json, Repository
     from claude_workers.paths import Layout
     from claude_workers.pool.floors import Wait
@@ -32,6 +34,7 @@ _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SHELL", "USER", 
            "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
            "REQUESTS_CA_BUNDLE", "RUSTUP_HOME", "npm_config_registry", "GIT_SSL_CAINFO", "HTTPS_PROXY",
            "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")  # fmt: skip
+_ROOM_WAIT = 120.0
 _PASSED_PREFIXES = ("CLAUDE_WORKERS_", "PIP_")
 
 
@@ -70,7 +73,21 @@ def dispatch(layout: Layout, order: Order) -> Dispatched:
             return Dispatched(continue_task(home, state.task), new=False)
         if state.task:
             leave.archive_left(home, state)
-        return Dispatched(_claim_and_start(home, order, ready), new=True)
+        with _room(layout, order.most):
+            return Dispatched(_claim_and_start(home, order, ready), new=True)
+
+
+@contextlib.contextmanager
+def _room(layout: Layout, most: int | None) -> Iterator[None]:
+    """Hold the right to put one more worker to work; Busy where `most` are."""
+    if most is None:
+        yield
+        return
+    with locked(layout.room_lock, _ROOM_WAIT, "other dispatches are under way"):
+        busy = [home.worker for home in every(layout) if tasks.state(home).name in {"busy", "unknown"}]
+        if len(busy) >= most:
+            raise Busy(f"{len(busy)} workers are at work, of {most} that may be", "watch them, or raise max_workers")
+        yield
 
 
 def _check_task_id(text: str | None) -> None:

@@ -32,12 +32,17 @@ def assign(
     idle = [home.worker for home in every(layout) if tasks.state(home).name == "idle"]
     if not idle:
         raise Busy("no worker is idle", "claude-workers init another, or watch")
-    wanted = list(issues) or forge_of(layout, preflight.repository_of(layout, repo)).waiting(label or "")
+    wanted = list(issues) or waiting(layout, repo, label or "")
     for number in wanted:
         made = _given(layout, idle, Order("", repo, number, **wishes))
         if made is None:
             return
         yield made
+
+
+def waiting(layout: Layout, repo: str, label: str) -> list[int]:
+    """Return the open issues with a label that nobody is at, oldest first."""
+    return forge_of(layout, preflight.repository_of(layout, repo)).waiting(label)
 
 
 def _given(layout: Layout, idle: list[str], order: Order) -> Assigned | None:

@@ -36,7 +36,8 @@ _OVERRIDES = ("budget_usd", "time_limit", "max_turns")
 class Order:
     """What a dispatch asks for, as it was said; None where nothing was.
 
-    `same`: the task's id is a mere name for a new one; the same order under way is its answer, too.
+    `most` workers may be at work here with this one. `same`: the task's id is a mere name for a new
+    one; the same order under way is its answer, too.
     """
 
     worker: str
@@ -55,6 +56,7 @@ class Order:
     same: bool = False
     trust_author: bool = False
     requested_by: str = ""
+    most: int | None = None
     follows: Follows | None = None
 
 

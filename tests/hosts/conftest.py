@@ -76,6 +76,11 @@ class Remote:
         (folder / "home").mkdir()
         self.sshd = Sshd(folder / "sshd", client.key, env)
 
+    def stop(self) -> None:
+        """Stop every task there."""
+        if self.root.is_dir():
+            Fleet(self.root).stop_all()
+
 
 @pytest.fixture
 def remote(tmp_path: Path, client: Client) -> Iterator[Remote]:
@@ -85,5 +90,15 @@ def remote(tmp_path: Path, client: Client) -> Iterator[Remote]:
         client.knows(sshd.known())
         registry.add(registry.parsed("vps", f"root@127.0.0.1:{sshd.port}"))
         yield made
-        if made.root.is_dir():
-            Fleet(made.root).stop_all()
+        made.stop()
+
+
+@pytest.fixture
+def office(tmp_path: Path, client: Client, remote: Remote) -> Iterator[Remote]:
+    """A second machine, beside vps, that is known here as office."""
+    made = Remote(tmp_path / "office", client)
+    with made.sshd as sshd:
+        client.knows(remote.sshd.known(), sshd.known())
+        registry.add(registry.parsed("office", f"root@127.0.0.1:{sshd.port}"))
+        yield made
+        made.stop()
