@@ -44,9 +44,16 @@ class BadInput(WorkersError):
 class Elsewhere(BadInput):
     """Another machine was named for what this one is asked; `host` names it."""
 
-    def __init__(self, host: str) -> None:
-        super().__init__(f"host {host} cannot be asked this from here", f"claude-workers --on {host} VERB can")
+    code = "elsewhere"
+
+    def __init__(self, message: str, remedy: str = "", host: str = "") -> None:
+        super().__init__(message, remedy)
         self.host = host
+
+
+def elsewhere(host: str) -> Elsewhere:
+    """Return the error of asking this machine what `host` was named for."""
+    return Elsewhere(f"host {host} cannot be asked this from here", f"claude-workers --on {host} VERB can", host)
 
 
 class NotFound(WorkersError):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_workers import paths
-from claude_workers.errors import Elsewhere, NotFinished, NotFound, WorkersError, by_code
+from claude_workers.errors import NotFinished, NotFound, WorkersError, by_code, elsewhere
 from claude_workers.hosts.reach import LOCAL, Reach, gather
 from claude_workers.model import Fault, Receipt
 
@@ -49,7 +49,7 @@ class Looking:
         """The layout of this machine, for what can be asked of it alone; Elsewhere when another one is meant."""
         there = self._reach.default
         if there:
-            raise Elsewhere(there.host.name)
+            raise elsewhere(there.host.name)
         return self.layout
 
     def _named(self, wanted: str) -> tuple[There | None, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from claude_workers import paths
-from claude_workers.errors import Elsewhere
+from claude_workers.errors import elsewhere
 
 if TYPE_CHECKING:
     from claude_workers.fleet import Fleet
@@ -59,7 +59,7 @@ class Call:
     def check_here(self) -> None:
         """Raise Elsewhere when another machine was named: `relay` asks it then."""
         if self.on is not None and self.on != "local":
-            raise Elsewhere(self.on)
+            raise elsewhere(self.on)
 
     def style(self, text: str, key: str) -> str:
         """Colour a text by the state or outcome it tells, where colours are seen and wanted."""

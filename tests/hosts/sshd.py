@@ -79,6 +79,11 @@ class Sshd:
         self._popen.terminate()
         self._popen.wait()
 
+    def reload(self) -> None:
+        """Serve by what the configuration says now."""
+        self.__exit__()
+        assert self._started()
+
     def known(self, other: Path | None = None) -> str:
         """Return the line of known_hosts that names this server's key, or another's in its place."""
         public = (other or self.key).with_suffix(".pub").read_text("utf-8").split()
