@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import paths
 from claude_workers.errors import NotFinished, NotFound, WorkersError, by_code, elsewhere
-from claude_workers.hosts.reach import LOCAL, Reach, gather
+from claude_workers.hosts.reach import GRACE, LOCAL, Reach, gather
 from claude_workers.model import Fault, Receipt
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Looking:
         groups = self._reach.by_host(workers) if workers else self._reach.all()
         rows = [row for there, ids in groups if there is None for row in status(self.layout, ids)]
         jobs = {there.host.name: partial(there.status, ids) for there, ids in groups if there}
-        answers = dict(gather(jobs)) if jobs else {}
+        answers = dict(gather(jobs, grace=GRACE)) if jobs else {}
         faults = []
         for name in jobs:
             answer = answers[name]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from claude_workers import names
 from claude_workers.errors import Busy, IssueTaken, NoCredentials, Unreachable, WorkersError
 from claude_workers.hosts.line import Unreached
-from claude_workers.hosts.reach import LOCAL, gather
+from claude_workers.hosts.reach import GRACE, LOCAL, gather
 from claude_workers.model import Assigned
 from claude_workers.pool.history import Chapter, history
 from claude_workers.pool.status import status
@@ -67,7 +67,7 @@ class Places:
         jobs = {one.host.name if one else LOCAL: partial(_seen, layout, one) for one in machines}
         self._machines: list[Machine] = []
         self._why: dict[str, WorkersError] = {}
-        answers = dict(gather(jobs))
+        answers = dict(gather(jobs, grace=GRACE))
         for name in jobs:
             answer = answers[name]
             if isinstance(answer, WorkersError):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LOCAL = "local"
 # A table is not held up for longer (seconds) by a host that does not answer.
 PATIENCE = 20.0
+# And once others have answered, the silent ones have as long again, and this at least.
+GRACE = 3.0
 _TICK = 0.1
 Answer = TypeVar("Answer")
 
@@ -86,11 +88,16 @@ class Reach:
 
 
 def gather(
-    jobs: Mapping[str, Callable[[], Answer]], limit: float | None = PATIENCE, tick: Callable[[], None] | None = None
+    jobs: Mapping[str, Callable[[], Answer]],
+    limit: float | None = PATIENCE,
+    tick: Callable[[], None] | None = None,
+    *,
+    grace: float | None = None,
 ) -> Iterator[tuple[str, Answer | WorkersError]]:
     """Do things of several hosts at once; yield each host with its answer, or with why there is none, as they come.
 
-    Who has not answered within `limit` seconds is Unreachable; nobody waits for him. `tick` runs meanwhile.
+    Who has not answered within `limit` seconds is Unreachable; nobody waits for him. With `grace` that is so,
+    too, when after another's answer as much time again, and `grace` at least, has passed. `tick` runs meanwhile.
     """
     answers: queue.SimpleQueue[tuple[str, Answer | WorkersError]] = queue.SimpleQueue()
 
@@ -103,7 +110,8 @@ def gather(
     for name, job in jobs.items():
         threading.Thread(target=do, args=(name, job), daemon=True).start()
     left = dict.fromkeys(jobs)
-    deadline = None if limit is None else time.monotonic() + limit
+    began = time.monotonic()
+    deadline = None if limit is None else began + limit
     while left and (deadline is None or time.monotonic() < deadline):
         try:
             name, answer = answers.get(timeout=_TICK)
@@ -112,6 +120,10 @@ def gather(
                 tick()
             continue
         del left[name]
+        if grace is not None and limit is not None and not isinstance(answer, WorkersError):
+            now = time.monotonic()
+            deadline = min(began + limit, now + max(grace, now - began))
         yield name, answer
+    waited = time.monotonic() - began
     for name in left:
-        yield name, Unreachable(f"host {name} has not answered for {limit:.0f} s", f"claude-workers host check {name}")
+        yield name, Unreachable(f"host {name} has not answered for {waited:.0f} s", f"claude-workers host check {name}")
