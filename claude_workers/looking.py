@@ -92,9 +92,15 @@ class Looking:
 
     def orphans(self) -> tuple[list[Orphan], list[Fault]]:
         """Return the issues held by workers that are not at them, and what could not be asked."""
+        from claude_workers.model import Orphan
         from claude_workers.pool.orphans import orphans
 
-        return orphans(self._here)
+        there = self._reach.default
+        if there is None:
+            return orphans(self.layout)
+        answer = there.ask("status")
+        left = [there.addressed(Orphan.from_json(one)) for one in answer["orphans"]]
+        return left, [Fault.from_json(one) for one in answer["errors"]]
 
     def watch(
         self,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from claude_workers import paths
+from claude_workers.cli.hostname import HOST
 from claude_workers.errors import elsewhere
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _globals() -> list[click.Option]:
     shared = {"callback": _keep, "expose_value": False}
     return [
         click.Option(["--root"], metavar="DIR", help="The folder that holds the homes.", **shared),  # type: ignore[arg-type]
-        click.Option(["--on"], metavar="HOST", help="Ask this host.", **shared),  # type: ignore[arg-type]
+        click.Option(["--on"], metavar="HOST", help="Ask this host.", type=HOST, **shared),  # type: ignore[arg-type]
         click.Option(["--local"], is_flag=True, help="Ask this machine only.", **shared),  # type: ignore[arg-type]
         click.Option(["--json"], is_flag=True, help="Print JSON.", **shared),  # type: ignore[arg-type]
         click.Option(["--no-color"], is_flag=True, help="Print without colours.", **shared),  # type: ignore[arg-type]

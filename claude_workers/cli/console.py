@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import queue
 import select
 import sys
+import threading
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +18,10 @@ from claude_workers.cli.logs import show_event
 from claude_workers.cli.params import WORKER
 from claude_workers.errors import BadInput, WorkersError
 from claude_workers.text import plain
+
+if TYPE_CHECKING:
+    from claude_workers.fleet import Fleet
+    from claude_workers.model import LogEvent
 
 _TICK = 0.3
 _CHUNK = 64 << 10
@@ -51,18 +58,30 @@ def _look_on(call: Call, worker: str) -> None:
     """Show the log as it grows, and tell the agent every line that is typed, until either has an end."""
     fleet, typed = call.fleet, _Typed()
     click.echo(f"worker {worker} is at work; a line you type is told to it, Ctrl-D leaves", err=True)
-    cursor: str | None = None
+    came: queue.SimpleQueue[LogEvent | WorkersError | None] = queue.SimpleQueue()
+    threading.Thread(target=_follow, args=(fleet, worker, came), daemon=True).start()
     while True:
-        goes_on = fleet.status([worker])[0].state == "busy"
-        for event in fleet.events(worker, since=cursor):
-            cursor = event.cursor
+        while not came.empty():
+            event = came.get()
+            if event is None:
+                return
+            if isinstance(event, WorkersError):
+                raise event
             show_event(call, event)
-        if not goes_on:
-            return
         for line in typed.lines():
-            _tell(call, worker, line)
+            _tell(fleet, worker, line)
         if typed.ended and sys.stdin.isatty():
             return
+
+
+def _follow(fleet: Fleet, worker: str, came: queue.SimpleQueue[LogEvent | WorkersError | None]) -> None:
+    """Hand on every event of a task's log, and None, or why there are no more, behind the last."""
+    try:
+        for event in fleet.events(worker, follow=True):
+            came.put(event)
+        came.put(None)
+    except WorkersError as error:
+        came.put(error)
 
 
 class _Typed:
@@ -86,9 +105,9 @@ class _Typed:
         return [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
 
 
-def _tell(call: Call, worker: str, text: str) -> None:
+def _tell(fleet: Fleet, worker: str, text: str) -> None:
     try:
-        call.fleet.tell(worker, text)
+        fleet.tell(worker, text)
     except WorkersError as error:
         click.echo(str(error), err=True)
 

@@ -8,13 +8,14 @@ import click
 
 from claude_workers.cli import stdin
 from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.hostname import HOST
 from claude_workers.errors import BadInput
 from claude_workers.hosts import registry
 from claude_workers.hosts.there import There
 
 
 @click.command("push-credentials")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=HOST)
 @click.argument("sets", nargs=-1, metavar="[SET...]")
 @click.option("--force", is_flag=True, help="Also over a table that somebody wrote there by hand.")
 @click.pass_obj

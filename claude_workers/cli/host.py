@@ -9,6 +9,7 @@ import click
 
 from claude_workers.cli.common import Call, print_json, table, width
 from claude_workers.cli.credentials import keep_credentials, push_credentials
+from claude_workers.cli.hostname import HOST
 from claude_workers.cli.setup import check, setup
 from claude_workers.errors import Refused, WorkersError
 from claude_workers.hosts import registry
@@ -49,7 +50,7 @@ def add(call: Call, /, name: str, target: str, fingerprint: str | None, **given:
 
 
 @host.command()
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=HOST)
 @click.option("--fingerprint", metavar="SHA256:...", help="Accept this key of it without asking.")
 @click.pass_obj
 def accept(call: Call, name: str, fingerprint: str | None) -> None:
@@ -116,7 +117,7 @@ def list_(call: Call) -> None:
 
 
 @host.command()
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=HOST)
 @click.pass_obj
 def remove(call: Call, name: str) -> None:
     """Take a machine out of hosts.toml; what is on it stays.

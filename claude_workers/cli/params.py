@@ -10,14 +10,14 @@ from click.shell_completion import CompletionItem
 
 from claude_workers import access, clock, names, paths
 from claude_workers.cli.common import Call
-from claude_workers.errors import BadInput
+from claude_workers.errors import BadInput, WorkersError
 
 # A shell puts what is offered into the line as it stands: other names could be commands there.
 _HARMLESS = re.compile(r"[A-Za-z0-9_./~@:+,=-]+")
 
 
 class Worker(click.ParamType):  # type: ignore[type-arg]
-    """A worker's id, completed from the homes that there are."""
+    """A worker's id, completed from the homes that there are; behind `HOST/` that host is asked."""
 
     name = "id"
 
@@ -26,8 +26,18 @@ class Worker(click.ParamType):  # type: ignore[type-arg]
         del param
         from claude_workers.home.home import every  # noqa: PLC0415  start-up cost
 
-        known = [home.worker for home in every(_layout(ctx))]
+        host, slash, _ = incomplete.rpartition("/")
+        known = _workers_of(host) if slash else [home.worker for home in every(_layout(ctx))]
         return [CompletionItem(one) for one in known if one.startswith(incomplete)]
+
+
+def _workers_of(host: str) -> list[str]:
+    from claude_workers.fleet import Fleet  # noqa: PLC0415  start-up cost
+
+    try:
+        return [row.address for row in Fleet(on=host).status()]
+    except WorkersError:
+        return []
 
 
 class Repo(click.ParamType):  # type: ignore[type-arg]

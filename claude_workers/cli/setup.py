@@ -9,6 +9,7 @@ import click
 
 from claude_workers import __version__
 from claude_workers.cli.common import Call, print_json
+from claude_workers.cli.hostname import HOST
 from claude_workers.errors import NotFound
 from claude_workers.hosts import registry
 from claude_workers.hosts.there import There
@@ -25,7 +26,7 @@ _STATES = {"there": "ok", "advised": "warning"}
 
 
 @click.command()
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, type=HOST)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--linger", is_flag=True, help="Let its services, and workers, outlive your login there.")
 @click.pass_context
@@ -83,7 +84,7 @@ def _print(call: Call, step: Step) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=HOST)
 @click.pass_context
 def check(ctx: click.Context, name: str) -> None:
     """Reach a machine, see what it has of all that workers need, and let it examine itself.

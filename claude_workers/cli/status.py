@@ -34,10 +34,10 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
     """
     fleet = call.fleet
     rows, unreached = fleet.survey(workers)
-    orphans, faults = ([], []) if no_forge or call.on else fleet.orphans()
+    orphans, faults = ([], []) if no_forge else fleet.orphans()
     faults = [*unreached, *faults]
     if workers:
-        orphans = [one for one in orphans if one.worker in {row.worker for row in rows}]
+        orphans = [one for one in orphans if one.worker in {row.address for row in rows}]
     pause = call.fleet.paused
     if call.json and brief:
         short = {"workers": [row.brief() for row in rows], "paused": bool(pause), "orphans": len(orphans)}
@@ -60,7 +60,8 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
 def _way_out(orphan: Orphan) -> str:
     if orphan.state == "crashed":
         return f"claude-workers restart {orphan.worker}"
-    return f"claude-workers release {orphan.repo} {orphan.issue}"
+    host, slash, _ = orphan.worker.rpartition("/")
+    return f"claude-workers{f' --on {host}' if slash else ''} release {orphan.repo} {orphan.issue}"
 
 
 def _print_rows(call: Call, rows: list[WorkerStatus]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from claude_workers import Receipt
 from claude_workers.cli.main import VERBS, cli
+from claude_workers.hosts import registry
 from tests.cli.conftest import Cli
 from tests.conftest import CHECKOUT, make_repository, missing
 from tests.stage import DONE, Stage, steps
@@ -89,6 +90,11 @@ def test_bash_completes_verbs_ids_and_repositories(cli: Cli, program: Path, stag
     assert completed(cli, program, "claude-workers rec") == ["recover"]
     assert completed(cli, program, "claude-workers logs |") == ["01", "vps-7"]
     assert completed(cli, program, "claude-workers dispatch v") == ["vps-7"]
+    registry.add(registry.parsed("office", "root@127.0.0.1:1"))
+    registry.add(registry.parsed("outpost", "root@127.0.0.1:1"))
+    assert completed(cli, program, "claude-workers status --on o|") == ["office", "outpost"]
+    assert completed(cli, program, "claude-workers host check of") == ["office"]
+    assert completed(cli, program, "claude-workers logs office/|") == []
     assert completed(cli, program, f"claude-workers dispatch 01 {str(stage.calc)[:-2]}") == [str(stage.calc)]
     assert str(stage.calc) in completed(cli, program, "claude-workers dispatch 01 |")
     assert completed(cli, program, f"claude-workers logs --root {cli.folder}/nowhere |") == []

@@ -9,9 +9,12 @@ import socket
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from claude_workers import BadInput, Busy, Fleet, LogEvent, NotFound, Task, Unreachable, WorkerBusy, paths
+from claude_workers.cli.main import cli as cli_group
+from claude_workers.cli.params import WORKER
 from claude_workers.home import inbox
 from claude_workers.home.home import find
 from claude_workers.hosts import registry
@@ -47,6 +50,8 @@ def home(at: str, tmp_path: Path) -> Path:
 def test_a_whole_life_is_the_same_wherever_it_is_lived(at: str, calc: Path, tmp_path: Path) -> None:
     fleet, one = Fleet(), f"{at}01"
     fleet.init(one)
+    asked = WORKER.shell_complete(click.Context(cli_group), click.Option(["-x"]), at)
+    assert [item.value for item in asked] == [one]
     assert [(row.worker, row.state) for row in fleet.status([one])] == [("01", "idle")]
     task = fleet.dispatch(one, str(calc), prompt=steps(ADD, HERE, WAIT, DONE))
     assert task.worker == one
