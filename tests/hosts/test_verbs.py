@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -19,7 +20,8 @@ from tests.cli.conftest import Cli
 from tests.conftest import CHECKOUT
 from tests.hosts.conftest import Client, Remote
 from tests.hosts.sshd import Sshd
-from tests.stage import ADD, DONE, steps
+from tests.racing import until
+from tests.stage import ADD, DONE, HANG, steps
 from tests.terminal import Person
 
 
@@ -143,3 +145,16 @@ def test_signs_of_life_are_no_part_of_what_is_printed(remote: Remote, cli: Cli) 
     said = cli("doctor", "--on", "vps").stdout
     assert "\0" not in said
     assert all(line.startswith(("+ ", "~ ", "! ")) for line in said.splitlines())
+
+
+def test_an_issue_that_is_left_behind_over_there_is_told_with_the_way_out(remote: Remote, cli: Cli, calc: Path) -> None:
+    fleet = Fleet()
+    fleet.init("vps/01")
+    number = Tickets(Fleet(remote.root).layout.tickets).create(str(calc), "Add", steps(HANG), "ann")
+    fleet.dispatch("vps/01", str(calc), number)
+    until(lambda: fleet.status(["vps/01"])[0].phase == "working", "the agent works")
+    [row] = fleet.status(["vps/01"])
+    os.kill(int(row.pid or 0), signal.SIGKILL)
+    until(lambda: fleet.status(["vps/01"])[0].state == "crashed", "the crash is seen")
+    said = cli.ok("status", "--on", "vps")
+    assert f"left behind: {calc}#{number}, worker vps/01 is crashed: claude-workers restart vps/01" in said
