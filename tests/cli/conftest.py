@@ -18,9 +18,10 @@ class Cli:
     def __call__(self, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
         """Return what a call printed and its exit status."""
         given = {"stdin": subprocess.DEVNULL, **options} if "input" not in options else options
+        given = {"timeout": 60, **given}
         argv = [sys.executable, "-m", "claude_workers", *words]
         done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
-            argv, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False, **given
+            argv, cwd=self.folder, capture_output=True, text=True, check=False, **given
         )
         return done
 
