@@ -246,6 +246,7 @@ def edited(path: Path) -> Iterator[Any]:
     """Give a TOML file of ours as a document to change, one caller at a time, and write it; comments stay."""
     import tomlkit  # noqa: PLC0415  start-up cost
 
+    path = path.resolve()  # a link of a person's stays one
     files.make_private(path.parent)
     with locked(path.with_name(f".{path.name}.lock"), _EDIT_WAIT, f"another command writes {path}"):
         read_toml(path)  # in whose words faults are told

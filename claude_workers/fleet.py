@@ -54,7 +54,8 @@ class Fleet(Giving):
 
         there, worker = self._reach.at(worker)
         if there:
-            answer = there.ask("tell", worker, "-", *(["--interrupt"] if interrupt else []), stdin=text.encode())
+            said = text.encode("utf-8", "replace")
+            answer = there.ask("tell", worker, "-", *(["--interrupt"] if interrupt else []), stdin=said)
             return Message.from_json(answer["message"]), str(answer["when"])
         return tell(self.layout, worker, text, interrupt=interrupt)
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_workers import paths
-from claude_workers.errors import NotFinished, NotFound, WorkersError, by_code, elsewhere
+from claude_workers.errors import NotFinished, NotFound, Unreachable, WorkersError, by_code, elsewhere
 from claude_workers.hosts.reach import GRACE, LOCAL, Reach, gather
 from claude_workers.model import Fault, Receipt
 
@@ -82,6 +82,8 @@ class Looking:
         faults = []
         for name in jobs:
             answer = answers[name]
+            if isinstance(answer, WorkersError) and workers and not isinstance(answer, Unreachable):
+                raise answer  # it answered, that what was named is not there
             if isinstance(answer, WorkersError):
                 faults.append(Fault(name, answer.code, answer.message))
             else:
@@ -131,7 +133,7 @@ class Looking:
         tick: Callable[[], None] | None = None,
     ) -> list[Receipt | Lost]:
         """Wait as `watch` does, returning what was lost beside the receipts; `tick` runs between looks."""
-        from claude_workers.pool.watch import Lost, watch
+        from claude_workers.pool.watch import Lost, Unseen, watch
 
         groups = self._reach.by_host(workers) if workers else self._reach.all()
         if all(there is None for there, _ in groups):
@@ -147,7 +149,11 @@ class Looking:
                 raise answer
             if isinstance(answer, NotFound) and not workers:
                 continue  # nobody there has a task
-            found += [Lost(answer.message, answer.remedy)] if isinstance(answer, WorkersError) else answer
+            if isinstance(answer, WorkersError):
+                kind = Unseen if isinstance(answer, Unreachable) else Lost
+                found.append(kind(answer.message, answer.remedy))
+            else:
+                found += answer
             if any and found:
                 break
         return found

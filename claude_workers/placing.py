@@ -53,7 +53,8 @@ class Machine:
     def at(self, repo: str, issue: int | None, task_id: str | None) -> str | None:
         """Return the worker that is at an issue, or has or had that very task."""
         for row in self.rows:
-            same = issue is not None and (row.repo, row.issue) == (repo, issue)
+            # Repositories that are paths may share their last part, which is all that a row tells of one.
+            same = issue is not None and (row.repo, row.issue) == (repo, issue) and not repo.startswith("local/")
             if row.task_id and (row.task_id == task_id or (same and task_id is None)):
                 return f"{self.name}/{row.worker}"
         ended = [one.worker.rpartition("/")[2] for one in self.past if one.task_id == task_id]

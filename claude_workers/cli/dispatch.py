@@ -81,7 +81,7 @@ def _print(call: Call, answer: Dispatched) -> None:
         print_json({"new": answer.new, "task": task.to_json()})
     else:
         subject = f"{task.repository.name}#{task.issue}" if task.issue else task.repository.name
-        verb = "dispatched" if answer.new else "already under way"
+        verb = "dispatched" if answer.new else "known already"
         waits = f", waiting: {task.reason}" if task.state == "waiting" else ""
         click.echo(f"{verb}: worker {task.worker}, {subject}, branch {task.branch}, task {task.task_id}{waits}")
 

@@ -29,8 +29,11 @@ def init(call: Call, workers: tuple[str, ...], credentials: str | None, worker_l
     rows = fleet.status(list(dict.fromkeys(workers)))
     for row in rows:
         click.echo(f"made worker {row.address}{places.get(row.address, '')}")
-    if any(row.credentials is None for row in rows):
-        click.echo(f"no login yet: {NO_LOGIN}", err=True)
+    for row in rows:
+        if row.credentials is None:
+            there = f"claude-workers host push-credentials {row.host}, or login {row.address}"
+            click.echo(f"no login yet: {NO_LOGIN if row.host == 'local' else there}", err=True)
+            break
 
 
 @click.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from claude_workers.hosts.line import Dropped
 from claude_workers.hosts.reach import Reach
 
 if TYPE_CHECKING:
@@ -18,9 +19,12 @@ def relay(host: str, argv: Sequence[str]) -> int:
     words = without_host(argv)
     stdin = sys.stdin.buffer.read() if "-" in words else b""
     output = there.relay(*words, stdin=stdin)
-    for line in output:
-        sys.stdout.write(line)
-        sys.stdout.flush()
+    try:
+        for line in output:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    except Dropped as error:
+        raise Dropped(f"{error.message}; whether that was done is not known", error.remedy) from error
     ended = output.ended
     assert ended is not None
     for said in ended.stderr.splitlines():

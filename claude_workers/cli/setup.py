@@ -105,6 +105,7 @@ def check(ctx: click.Context, name: str) -> None:
 
 def _findings(name: str) -> list[Json]:
     from claude_workers.hosts import setup as setting_up  # noqa: PLC0415  start-up cost
+    from claude_workers.hosts.steps import OTHER  # noqa: PLC0415
     from claude_workers.hosts.wire import open_line  # noqa: PLC0415
 
     found = registry.find(name)
@@ -121,10 +122,10 @@ def _findings(name: str) -> list[Json]:
             return [*made, _finding("program", "failed", "claude-workers is not there", error.remedy)]
     finally:
         there.close()
-    same = next(one for one in steps if one.what == "program").state == "there" or version == __version__
-    said = _finding(
-        "program", "ok" if same else "warning", f"{version}, here {__version__}", "" if same else _mend(name)
-    )
+    program = next(one for one in steps if one.what == "program")
+    same = version == __version__ and not program.said.endswith(OTHER)
+    words = ("ok", f"{version}, as here", "") if same else ("warning", f"{version}, {OTHER}", _mend(name))
+    said = _finding("program", *words)
     seen = {one["what"] for one in made}
     return [*made, said, *(one for one in examined if one["what"] not in seen)]
 

@@ -38,7 +38,7 @@ def watch_workers(
     call: Call, workers: tuple[str, ...], *, first: bool = False, timeout: float | None = None, brief: bool = False
 ) -> int:
     """Watch, print one line for each ended task, and return the exit status."""
-    from claude_workers.pool.watch import Lost  # noqa: PLC0415
+    from claude_workers.pool.watch import Lost, Unseen  # noqa: PLC0415
     from claude_workers.text import plain  # noqa: PLC0415  start-up cost
 
     line = _ProgressLine(call, workers)
@@ -56,6 +56,8 @@ def watch_workers(
                 click.echo(plain(receipt.answer))
         for one in lost:
             click.echo(str(one))
+    if lost and not ended and all(isinstance(one, Unseen) for one in lost):
+        return Unseen.exit_code
     return 0 if not lost and all(one.succeeded for one in ended) else 1
 
 

@@ -18,9 +18,8 @@ cat >"$place/$WHEEL"
 "$one" -m venv "$place"
 "$place/bin/python" -m pip install --quiet --disable-pip-version-check "$place/$WHEEL"
 rm "$place/$WHEEL"
-printf %s "$DIGEST" >"$place/digest"
 
-"$place/bin/python" - "$base" "$place" "$link" <<'PYTHON'
+"$place/bin/python" - "$base" "$place" "$link" "$DIGEST" <<'PYTHON'
 import os
 import pathlib
 import shutil
@@ -28,7 +27,9 @@ import subprocess
 import sys
 import time
 
-base, place, link = map(pathlib.Path, sys.argv[1:])
+base, place, link = map(pathlib.Path, sys.argv[1:4])
+# It is whole; and not done with, for another installation that looks now: this runs in it.
+(place / "digest").write_text(sys.argv[4])
 fresh = link.with_name(f".{link.name}.{os.getpid()}")
 fresh.symlink_to(place / "bin" / link.name)
 fresh.replace(link)
@@ -43,7 +44,10 @@ if os.path.isdir("/proc/self"):
 else:
     running = subprocess.run(["ps", "-axww", "-o", "args="], capture_output=True, text=True).stdout
 for one in base.iterdir():
-    whole = (one / "digest").exists() or time.time() - one.stat().st_mtime > 86400
+    try:
+        whole = (one / "digest").exists() or time.time() - one.stat().st_mtime > 86400
+    except OSError:
+        continue  # another installation was quicker
     if one != place and whole and f"{one}/" not in running:
         shutil.rmtree(one, ignore_errors=True)
 PYTHON

@@ -37,7 +37,14 @@ class Unreached(Unreachable):
 
 
 class Dropped(Unreachable):
-    """The line died, or nothing was heard, after the command may have begun: it may be done over there."""
+    """The line died, or nothing was heard, after the command may have begun: it may be done over there.
+
+    `begun`: it was heard to begin.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, begun: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.begun = begun
 
 
 class Shell(Protocol):
@@ -82,7 +89,7 @@ class Output:
             except Unreached:
                 raise
             except Unreachable as error:
-                raise Dropped(error.message, error.remedy) from error
+                raise Dropped(error.message, error.remedy, begun=begun) from error
             if begun:
                 yield line.decode("utf-8", "replace")
             # What a profile prints without an end of line stands before the mark.
@@ -100,4 +107,6 @@ def run(shell: Shell, argv: Sequence[str], host: str, *, stdin: bytes = b"", lim
 def wrapped(argv: Sequence[str], mark: str = "") -> str:
     """Return the one command for the far side's login shell that runs `argv` and nothing else."""
     said = f"echo {mark}; " if mark else ""
-    return f"exec sh -c {shlex.quote(f'{_PATH}; {said}exec {shlex.join(argv)}')}"
+    quoted = shlex.quote(f"{_PATH}; {said}exec {shlex.join(argv)}")
+    # Within quotes a backslash means itself to sh and something to fish; outside of them the two agree.
+    return "exec sh -c " + quoted.replace("\\", "'\\\\'")

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claude_workers import files
 from claude_workers.errors import Refused, Unreachable, WorkersError
 from claude_workers.hosts import piped
 from claude_workers.hosts.line import CONNECT, Unreached
@@ -42,11 +43,15 @@ class OpenSSH:
     def _argv(self, *options: str) -> list[str]:
         host = self._host
         settings = {
-            "BatchMode": "yes", "StrictHostKeyChecking": "yes", "ConnectTimeout": str(round(CONNECT)),
             "ServerAliveInterval": "15", "ServerAliveCountMax": "3", "LogLevel": "ERROR",
             "ControlMaster": "auto", "ControlPath": f"{_sockets()}/%C", "ControlPersist": str(_KEPT_OPEN),
         }  # fmt: skip
-        words = ["ssh", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
+        words = [
+            "ssh",
+            "-F",
+            _settings(),
+            *(word for name, value in settings.items() for word in ("-o", f"{name}={value}")),
+        ]
         words += ["-p", str(host.port)] if host.port else []
         words += ["-l", host.user] if host.user else []
         words += ["-i", str(Path(host.key).expanduser()), "-o", "IdentitiesOnly=yes"] if host.key else []
@@ -66,7 +71,9 @@ class OpenSSH:
         except FileNotFoundError as error:
             raise Refused("ssh is not on PATH", "install it: apt-get install openssh-client") from error
         if status == _OWN_FAILURE:
-            raise Unreachable(f"host {self._host.name}: the connection ended", self._remedy())
+            # Or the command's own: then the host answers still.
+            for _ in self.execute("true", b"", CONNECT):
+                pass
         return status
 
     def close(self) -> None:
@@ -84,6 +91,17 @@ class OpenSSH:
 
     def _remedy(self) -> str:
         return f"claude-workers host check {self._host.name}"
+
+
+def _settings() -> str:
+    """Return a file of settings that count for jump hosts, too: of those, an ssh is begun with this file alone."""
+    own = Path("~/.ssh/config").expanduser()
+    first = f"BatchMode yes\nStrictHostKeyChecking yes\nConnectTimeout {CONNECT:.0f}\n"
+    text = f'Host *\n{first}Include "{own}"\nMatch all\nInclude /etc/ssh/ssh_config\n'
+    path = Path(_sockets(), "config")
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        files.write_atomic(path, text)
+    return str(path)
 
 
 def _sockets() -> str:

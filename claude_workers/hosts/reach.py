@@ -101,14 +101,8 @@ def gather(
     """
     answers: queue.SimpleQueue[tuple[str, Answer | WorkersError]] = queue.SimpleQueue()
 
-    def do(name: str, job: Callable[[], Answer]) -> None:
-        try:
-            answers.put((name, job()))
-        except WorkersError as error:
-            answers.put((name, error))
-
     for name, job in jobs.items():
-        threading.Thread(target=do, args=(name, job), daemon=True).start()
+        threading.Thread(target=_do, args=(name, job, answers), daemon=True).start()
     left = dict.fromkeys(jobs)
     began = time.monotonic()
     deadline = None if limit is None else began + limit
@@ -126,4 +120,17 @@ def gather(
         yield name, answer
     waited = time.monotonic() - began
     for name in left:
-        yield name, Unreachable(f"host {name} has not answered for {waited:.0f} s", f"claude-workers host check {name}")
+        yield name, Unreachable(f"host {name} has not answered for {waited:.0f} s", _remedy(name))
+
+
+def _do(name: str, job: Callable[[], Answer], answers: queue.SimpleQueue[tuple[str, Answer | WorkersError]]) -> None:
+    try:
+        answers.put((name, job()))
+    except WorkersError as error:
+        answers.put((name, error))
+    except Exception as error:  # noqa: BLE001  whoever waits for an answer must get one
+        answers.put((name, WorkersError(f"host {name}: {type(error).__name__}: {error}", _remedy(name))))
+
+
+def _remedy(name: str) -> str:
+    return f"claude-workers host check {name}"

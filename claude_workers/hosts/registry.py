@@ -68,7 +68,11 @@ def find(name: str) -> Host:
     for host in every():
         if host.name == name:
             return host
-    raise NotFound(f"there is no host {name}", f"claude-workers host add {name} USER@ADDRESS")
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"there is no host {name}", f"claude-workers host add {name} USER@ADDRESS")
 
 
 def parsed(name: str, target: str, **given: Any) -> Host:  # noqa: ANN401
@@ -84,11 +88,12 @@ def parsed(name: str, target: str, **given: Any) -> Host:  # noqa: ANN401
 
 def add(host: Host) -> None:
     """Write a host into hosts.toml, all else in it untouched; Busy when it is there."""
-    if any(one.name == host.name for one in every()):
-        raise Busy(f"host {host.name} is in {file()} already", f"claude-workers host remove {host.name} first")
+    every()  # what is wrong in the file is told first
     defaults = Host(host.name).to_json()
     with config.edited(file()) as document:
         tables = document.setdefault("hosts", {})
+        if host.name in tables:
+            raise Busy(f"host {host.name} is in {file()} already", f"claude-workers host remove {host.name} first")
         tables[host.name] = {
             key: value for key, value in host.to_json().items() if key == "address" or value != defaults[key]
         }
@@ -98,7 +103,8 @@ def remove(name: str) -> Host:
     """Take a host out of hosts.toml and return it; the machine itself is left as it is."""
     host = find(name)
     with config.edited(file()) as document:
-        del document["hosts"][name]
+        if document.get("hosts", {}).pop(name, None) is None:
+            raise _unknown(name)
     return host
 
 
@@ -134,12 +140,22 @@ def _check(key: str, value: object, where: str) -> None:
         raise BadInput(f"{where} = {names.shown(str(value))} cannot be", remedy)
 
 
+def _has_home(path: str) -> bool:
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        return False  # of a user that is not here
+    return True
+
+
 def _sound(key: str, value: object) -> bool:
     if key in {"port", "max_workers"}:
         wanted = _PORTS if key == "port" else range(_MOST_WORKERS + 1)
         return isinstance(value, int) and not isinstance(value, bool) and value in wanted
     if not isinstance(value, str) or not value.isprintable():
         return False
+    if key == "key":
+        return bool(value) and _has_home(value)
     if key == "root":
         return value.startswith(("/", "~/")) and not set(value) <= set("/.")
     wanted_text = {"address": _ADDRESS, "user": _USER}.get(key)

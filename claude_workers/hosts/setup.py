@@ -64,7 +64,8 @@ def _run(shell: Shell, host: str, step: Step, made: wheel.Wheel) -> str:
     assert output.ended is not None
     if output.ended.status == 0:
         return ""
-    return (output.ended.stderr.strip().splitlines() or [f"exit {output.ended.status}"])[-1]
+    said = output.ended.stderr.strip().splitlines() or [f"exit {output.ended.status}"]
+    return next((one for one in said if "No space left" in one), said[-1])
 
 
 def _came_out(before: Step, after: Step, failed: str) -> Step:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # The newest that the measured facts of this program were taken on.
 CLAUDE_CODE = "2.1.197"
+OTHER = "other than here"
 _NATIVE = "curl -fsSL https://claude.ai/install.sh | bash"
 _PROFILE = "/etc/apparmor.d/claude-workers-bwrap"
 _APPARMOR = """\
@@ -96,7 +97,7 @@ def program(facts: Facts, wish: Wish) -> Step:
     if facts.leads and not facts.digest:
         found = f"{facts.link} ({facts.version or 'silent'}) was not put there by host setup"
         return Step("program", "blocked", found, "remove it, or keep it the same version yourself")
-    said = f"{facts.version.rpartition(' ')[2] or 'another'}, other than here" if facts.digest else "not installed"
+    said = f"{facts.version.rpartition(' ')[2] or 'another'}, {OTHER}" if facts.digest else "not installed"
     return Step("program", "wanted", said, script="install")
 
 
@@ -136,8 +137,7 @@ def namespaces(facts: Facts, wish: Wish) -> Step:
 
 def path(facts: Facts, wish: Wish) -> Step:
     """Have the program on the PATH of a shell without a profile, for `ssh HOST claude-workers status`."""
-    del wish
-    if facts.bare:
+    if facts.bare and (wish.here or facts.bare == facts.link):
         return Step("path", "there", f"ssh finds {facts.bare}")
     if not facts.leads:
         return Step("path", "advised", "seen once the program is there")

@@ -19,6 +19,7 @@ from paramiko.ssh_exception import AuthenticationException, BadHostKeyException,
 
 from claude_workers import files
 from claude_workers.errors import Refused, Unreachable, WorkersError
+from claude_workers.hosts import known_hosts
 from claude_workers.hosts.line import CONNECT, KEPT, Ended, Unreached
 from claude_workers.hosts.openssh import OpenSSH
 
@@ -37,30 +38,35 @@ logging.getLogger("paramiko").propagate = False
 class UnknownKey(Refused):
     """A host showed a key that nobody has accepted yet."""
 
-    def __init__(self, name: str, shown: str, key: paramiko.PKey) -> None:
+    def __init__(self, name: str, shown: str, key: paramiko.PKey, place: Path) -> None:
         super().__init__(
             f"host {name}: the key of {shown} is not known: {key.get_name()} {key.fingerprint}",
             f"claude-workers host accept {name}, if that fingerprint is its",
         )
         self.shown = shown
         self.key = key
+        self.place = place
 
 
 def remember(unknown: UnknownKey) -> None:
-    """Keep a key that a person accepted, for ssh(1), too."""
-    place = Path("~/.ssh/known_hosts").expanduser()
+    """Keep a key that a person accepted, for ssh(1), too, where the next look finds it."""
+    place = unknown.place.resolve()
     files.make_private(place.parent)
     files.append_line(place, f"{unknown.shown} {unknown.key.get_name()} {unknown.key.get_base64()}")
 
 
 class _Refusing(paramiko.MissingHostKeyPolicy):
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, settings: dict[str, Any], revoked: frozenset[bytes]) -> None:
         self._name = name
+        self._settings = settings
+        self._revoked = revoked
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Refuse what nobody accepted."""
         del client
-        raise UnknownKey(self._name, hostname, key)
+        if key.asbytes() in self._revoked:
+            raise Refused(f"host {self._name}: its key was revoked", "find out why it shows that one still")
+        raise UnknownKey(self._name, hostname, key, known_hosts.files(self._settings)[0])
 
 
 class _Strict(Connection):  # type: ignore[misc]
@@ -70,10 +76,10 @@ class _Strict(Connection):  # type: ignore[misc]
         self._set(_named=named)
         super().__init__(host, **kwargs)
         self._set(client=paramiko.SSHClient())
-        for path in _known_hosts(self.ssh_config):
-            with contextlib.suppress(OSError):
-                self.client.load_system_host_keys(str(path))
-        self.client.set_missing_host_key_policy(_Refusing(named))
+        known = known_hosts.read(known_hosts.files(self.ssh_config))
+        for name, key in known.keys_of(known_hosts.name(self.host, self.port), self.ssh_config.get("hostkeyalias")):
+            self.client.get_host_keys().add(name, key.get_name(), key)
+        self.client.set_missing_host_key_policy(_Refusing(named, self.ssh_config, known.revoked))
 
     def get_gateway(self) -> Connection | str | None:
         """Return the way through a jump host, as strict as this one."""
@@ -103,9 +109,11 @@ _WAYS = {
 }  # fmt: skip
 
 
-def _known_hosts(settings: dict[str, Any]) -> list[Path]:
-    named = str(settings.get("userknownhostsfile", "~/.ssh/known_hosts")).split()
-    return [Path(one).expanduser() for one in (*named, "/etc/ssh/ssh_known_hosts")]
+def _config() -> Config:
+    """Return what ssh's own files say, and nothing of fabric's."""
+    made = Config(lazy=True)
+    made.load_ssh_config()
+    return made
 
 
 class Fabric:
@@ -129,7 +137,7 @@ class Fabric:
         if host.key:
             options |= {"key_filename": str(Path(host.key).expanduser()), "allow_agent": False, "look_for_keys": False}
         with _told(host, Unreached), contextlib.ExitStack() as undo:
-            made = _Strict(host.address, named=host.name, user=host.user, port=host.port, config=Config(),
+            made = _Strict(host.address, named=host.name, user=host.user, port=host.port, config=_config(),
                            connect_timeout=CONNECT, connect_kwargs=options)  # fmt: skip
             undo.callback(_let_go, made)
             made.open()
@@ -241,7 +249,7 @@ def _error(host: Host, error: SSHException | EOFError | OSError, kind: type[Unre
     if isinstance(error, BadHostKeyException):
         said = f"its key is not the one that is known: {error.key.get_name()} {error.key.fingerprint}"
         return Refused(f"host {host.name}: {said}", "find out why; only then take the old one out of known_hosts")
-    if isinstance(error, AuthenticationException):
+    if isinstance(error, AuthenticationException) or "authentication methods" in str(error):
         return Refused(f"host {host.name} lets us in with none of our keys", remedy)
     if isinstance(error, NoValidConnectionsError):
         return kind(f"host {host.name}: nobody answers at {host.target}", remedy)

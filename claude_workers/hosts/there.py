@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # For so long (seconds) a line that went dead is tried again, so often.
 _GIVEN_UP = 120.0
 _AGAIN = 1.0
+_UNKNOWN = "whether what was asked was done is not known"
 _EVERY_LINE = "1000000000"
 _OPTIONS = {"expect": "--expect", "base": "--base", "model": "--model", "isolation": "--isolation",
             "budget_usd": "--budget", "max_turns": "--max-turns", "prompt_template": "--prompt-template"}  # fmt: skip
@@ -140,7 +141,7 @@ class There(Wire):
             except Unreachable as error:
                 tried = tried or time.monotonic()
                 dropped = dropped or isinstance(error, Dropped)
-                if not dropped or not follow or time.monotonic() - tried > _GIVEN_UP:
+                if not dropped or time.monotonic() - tried > _GIVEN_UP:
                     raise
                 time.sleep(_AGAIN)
             else:
@@ -148,15 +149,19 @@ class There(Wire):
 
     def _again(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Ask; when the line dies over it ask on a new one, what was asked having been made to bear that."""
-        try:
-            return ask()
-        except Dropped:
-            pass  # it may have been done, or not
-        began = time.monotonic()
+        began: float | None = None
         while True:
             try:
                 return ask()
             except Unreachable as error:
+                if began is None and not isinstance(error, Dropped):
+                    raise  # nothing was begun
+                # Each line that was good for a while is a new beginning.
+                good = isinstance(error, Dropped) and error.begun
+                began = time.monotonic() if began is None or good else began
                 if time.monotonic() - began > _GIVEN_UP:
-                    raise Dropped(f"{error.message}; whether it was done is not known", error.remedy) from error
+                    known = (
+                        error if isinstance(error, Dropped) else Dropped(f"{error.message}; {_UNKNOWN}", error.remedy)
+                    )
+                    raise known from error
                 time.sleep(_AGAIN)

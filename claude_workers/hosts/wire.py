@@ -6,12 +6,14 @@ there. Additions to an answer are passed over; a far side that is older or newer
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, TypeVar
 
 from claude_workers import errors
 from claude_workers.errors import NotFound, Refused, Unreachable, WorkersError
 from claude_workers.hosts import line as lines
+from claude_workers.hosts.line import Dropped
 from claude_workers.model import Json, Record
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ PULSE = 5.0
 SIGN = "\0"
 _SILENCE = 4 * PULSE
 _PROGRAM = "claude-workers"
+# After these it does not matter whether they were done.
+_LOOKING = frozenset({"status", "watch", "history", "show", "why", "todos", "budget", "doctor", "logs"})
 _NOT_THERE = frozenset({126, 127})
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -60,8 +64,9 @@ class Wire:
         """Ask for one answer, however long it takes; raise the error it holds, Unreachable for a dead line."""
         output = lines.run(self._line, self._argv(words), self.host.name, stdin=stdin, limit=_SILENCE)
         last = ""
-        for one in output:
-            last = one if one.strip() else last
+        with self._unsure(words[0]):
+            for one in output:
+                last = one if one.strip() else last
         assert output.ended is not None
         return self._understood(last, output.ended)
 
@@ -69,7 +74,12 @@ class Wire:
         """Yield the answers of a verb that goes on; a line without anything is only a sign of life."""
         output = lines.run(self._line, self._argv(words), self.host.name, limit=_SILENCE)
         failed, silent = "", True
-        for one in output:
+        heard = iter(output)
+        while True:
+            with self._unsure(words[0]):
+                one = next(heard, None)
+            if one is None:
+                break
             if one.strip():
                 found = self._parsed(one)
                 if "error" in found:
@@ -86,6 +96,17 @@ class Wire:
         """Run a call there as it was typed; see `Relayed`."""
         argv = [*self._program(), "--wire", str(VERSION), *words]
         return Relayed(lines.run(self._line, argv, self.host.name, stdin=stdin, limit=_SILENCE))
+
+    @contextlib.contextmanager
+    def _unsure(self, verb: str) -> Iterator[None]:
+        """Have a line that dies under a verb that changes things say that it may be done all the same."""
+        try:
+            yield
+        except Dropped as error:
+            if verb in _LOOKING:
+                raise
+            said = f"{error.message}; whether that was done is not known"
+            raise Dropped(said, f"{_PROGRAM} --on {self.host.name} status", begun=error.begun) from error
 
     def version(self) -> str:
         """Return the version that is installed there; NotFound when none is."""

@@ -70,7 +70,8 @@ def dispatch(layout: Layout, order: Order) -> Dispatched:
         state = tasks.state(home)
         if state.task and _same(state.task, order, repository):
             leave.end_leftovers(home, state.task)
-            return Dispatched(continue_task(home, state.task), new=False)
+            with _room(layout, order.most):
+                return Dispatched(continue_task(home, state.task), new=False)
         if state.task:
             leave.archive_left(home, state)
         with _room(layout, order.most):

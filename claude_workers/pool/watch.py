@@ -25,6 +25,13 @@ class Lost(WorkersError):
     code = "not_running"
 
 
+class Unseen(Lost):
+    """A watched worker's machine did not answer: whether it works is not known."""
+
+    code = "unreachable"
+    exit_code = 5
+
+
 class Watched:
     """One worker that is watched: bound to the task it has when the watch begins."""
 

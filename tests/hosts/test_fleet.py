@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import signal
 import socket
@@ -156,6 +157,9 @@ def test_every_host_is_one_table_and_a_dead_one_is_a_row(remote: Remote, cli: Cl
         assert [line.split()[0] for line in shown.splitlines()[1:]] == ["01", "vps/01", "vps/02", "dead/"]
         assert "unreachable" in shown
         assert cli("status", "dead/01").returncode == 5
+        assert cli("status", "vps/nosuch", "01").returncode == 3
+        done = cli("watch", "dead/01", "--json")
+        assert (done.returncode, json.loads(done.stdout)["errors"][0]["code"]) == (5, "unreachable")
         assert cli("status", "--on", "dead").returncode == 5
         assert [line.split()[0] for line in cli.ok("status", "--local").splitlines()[1:]] == ["01"]
     with pytest.raises(Unreachable):
@@ -211,6 +215,19 @@ def test_a_line_that_dies_under_a_dispatch_a_watch_and_a_log_loses_and_repeats_n
     assert [one.text for one in told if one.kind == "text"] == ["here", "Done."]
     [receipt] = fleet.watch(["vps/01"], timeout=60)
     assert receipt.outcome == "pull_request"
+
+
+def test_a_stop_that_could_not_be_confirmed_says_so(remote: Remote, calc: Path, cli: Cli) -> None:
+    fleet = Fleet()
+    fleet.init("vps/01")
+    fleet.dispatch("vps/01", str(calc), prompt=steps(HANG))
+    real = f"{sys.executable} -m claude_workers"
+    script = f'case "$*" in *stop*) {real} "$@" >/dev/null; kill -9 $PPID;; esac; exec {real} "$@"'
+    remote.program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    done = cli("stop", "vps/01")
+    assert done.returncode == 5
+    assert "whether that was done is not known; claude-workers --on vps status" in done.stderr
+    assert fleet.status(["vps/01"])[0].state == "stopped"
 
 
 @pytest.mark.usefixtures("remote")

@@ -193,6 +193,7 @@ def test_a_jump_host_is_checked_as_strictly(
     with Sshd(tmp_path / "jump", client.key) as jump:
         client.knows(server.known(), jump.known() if known else "")
         identity = f"  IdentityFile {client.key}\n  User root\n  UserKnownHostsFile {client.folder}/known_hosts\n"
+        identity += "  StrictHostKeyChecking no\n"  # a person's own, which does not count
         client.configure(
             f"Host jump\n  HostName 127.0.0.1\n  Port {jump.port}\n{identity}"
             f"Host behind\n  HostName 127.0.0.1\n  ProxyJump jump\n{identity}"
@@ -203,6 +204,7 @@ def test_a_jump_host_is_checked_as_strictly(
         else:
             with pytest.raises((Refused, Unreachable)):
                 said(line, "echo", "through")
+            assert len((client.folder / "known_hosts").read_text("utf-8").splitlines()) == 1
 
 
 def test_threads_share_a_line(made: Made, server: Sshd) -> None:
@@ -216,3 +218,55 @@ def test_threads_share_a_line(made: Made, server: Sshd) -> None:
 
 def test_only_one_word_reaches_the_far_shell() -> None:
     assert lines.wrapped(["a'b", "$x"]).startswith("exec sh -c '")
+
+
+def test_lines_of_known_hosts_that_say_nothing_to_us_are_passed_over(
+    made: Made, server: Sshd, client: Client, tmp_path: Path
+) -> None:
+    other = key(tmp_path / "other").with_suffix(".pub").read_text("utf-8")
+    (client.folder / "known_hosts").write_bytes(
+        b"# mine\n@cert-authority *.example.com ssh-ed25519 AAAA ca\nnonsense\nhost ssh-ed25519 !!!\n\xff\xfe x y\n"
+        + f"@revoked * {other}".encode() + server.known().encode()
+    )  # fmt: skip
+    assert said(made(server.port), "echo", "in") == ["in"]
+
+
+def test_a_revoked_key_is_refused_though_it_is_known(made: Made, server: Sshd, client: Client) -> None:
+    public = server.key.with_suffix(".pub").read_text("utf-8")
+    client.knows(server.known(), f"@revoked * {public}")
+    with pytest.raises(Refused):
+        said(made(server.port), "true")
+
+
+def test_a_host_is_known_by_its_alias(made: Made, server: Sshd, client: Client) -> None:
+    client.knows(server.known().replace(f"[127.0.0.1]:{server.port}", "the-vps"))
+    client.configure("Host 127.0.0.1\n  HostKeyAlias the-vps\n")
+    assert said(made(server.port), "echo", "in") == ["in"]
+
+
+def test_a_command_that_ends_as_ssh_s_own_failures_do_is_its_own(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = f"/tmp/cw-test-{os.getpid()}-{time.monotonic_ns()}"  # noqa: S108  short, as a socket's path must be
+    os.mkdir(folder, 0o700)
+    monkeypatch.setattr(openssh, "_sockets", lambda: folder)
+    line = OpenSSH(Host("vps", address="127.0.0.1", user="root", port=server.port))
+    try:
+        assert line.interactive("exit 255") == 255
+        assert line.interactive("exit 7") == 7
+        with pytest.raises(Unreachable):
+            OpenSSH(Host("vps", address="127.0.0.1", user="root", port=1)).interactive("true")
+    finally:
+        line.close()
+        shutil.rmtree(folder)
+
+
+def test_words_mean_the_same_to_fish() -> None:
+    # Within single quotes fish takes a backslash before a quote or another backslash away, sh does not.
+    told = lines.wrapped(["echo", "a\\\\b", "c\\"])
+    within, left = "", list(told)
+    while left:
+        one = left.pop(0)
+        assert (within, one) != ("'", "\\"), told
+        if one == "\\":
+            left.pop(0)
+        elif one in {"'", '"'} and within in {"", one}:
+            within = "" if within else one

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from claude_workers import Busy, Fleet, Unreachable, WorkerBusy
+from claude_workers import Busy, Fleet, IssueTaken, Unreachable
 from claude_workers.hosts import registry
 from claude_workers.tickets.tickets import Tickets
 from tests.cli.conftest import Cli
@@ -77,6 +77,13 @@ def test_no_more_work_at_once_than_they_may(remote: Remote, calc: Path) -> None:
         fleet.dispatch("any", str(calc), prompt=steps(HANG))
     with pytest.raises(Busy, match="2 workers are at work, of 2 that may be"):
         fleet.dispatch("vps/03", str(calc), prompt=steps(HANG))
+    fleet.stop("vps/01")
+    fleet.dispatch("vps/03", str(calc), prompt=steps(HANG))
+    with pytest.raises(Busy, match="of 2 that may be"):  # nor by the very order that it had before
+        fleet.dispatch("vps/01", str(calc), prompt=steps(HANG))
+    fleet.stop("vps/03")
+    fleet.reset("vps/03")
+    fleet.dispatch("vps/01", str(calc), prompt=steps(HANG))
     assert fleet.status(["vps/03"])[0].state == "idle"
     fleet.stop("vps/01")
     assert fleet.dispatch("any", str(calc), prompt=steps(HANG)).worker == "vps/03"
@@ -134,11 +141,10 @@ def test_an_issue_that_is_being_worked_on_is_not_given_to_a_second(remote: Remot
     fleet = Fleet()
     fleet.init("vps/01", "vps/02")
     number = file(remote, calc, HANG)
-    first = fleet.order("any", str(calc), number, "")
-    again = fleet.order("any", str(calc), number, "")
-    assert (again.new, again.task.task_id) == (False, first.task.task_id)
-    with pytest.raises(WorkerBusy):
-        fleet.order("any", str(calc), number, "Otherwise")
+    fleet.order("any", str(calc), number, "")
+    with pytest.raises(IssueTaken):
+        fleet.order("any", str(calc), number, "")
+    assert tasks(remote) == 1
 
 
 def test_issues_are_given_out_over_all_hosts(remote: Remote, office: Remote, calc: Path, cli: Cli) -> None:

@@ -19,7 +19,8 @@ FIT = Facts(
     leads="/opt/claude-workers/abc.1/bin/claude-workers", digest="abc", version="claude-workers, version 0.1.0",
     host_name="vps", bare="/usr/local/bin/claude-workers", linger="no",
 )  # fmt: skip
-USER = dataclasses.replace(FIT, uid="1000", user="ann", home="/home/ann", link="/home/ann/.local/bin/claude-workers")
+_LINK = "/home/ann/.local/bin/claude-workers"
+USER = dataclasses.replace(FIT, uid="1000", user="ann", home="/home/ann", link=_LINK, bare=_LINK)
 
 
 def steps(facts: Facts, wish: Wish = WISH, **other: str) -> dict[str, Step]:
@@ -107,6 +108,8 @@ def test_where_apparmor_forbids_namespaces_a_profile_lets_bwrap_have_them() -> N
 def test_a_user_s_shell_is_told_where_the_program_is_before_its_profile_leaves_off() -> None:
     made = steps(USER, bare="")["path"]
     assert (made.state, ".bashrc" in made.script) == ("wanted", True)
+    # What a shell finds may be another's installation.
+    assert steps(USER, bare="/usr/local/bin/claude-workers")["path"].state == "wanted"
     assert steps(USER, bare="", login_shell="fish")["path"].state == "advised"
     assert steps(USER, bare="", leads="", digest="")["path"].state == "advised"
 

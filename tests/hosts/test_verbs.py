@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,38 @@ def test_an_issue_that_is_left_behind_over_there_is_told_with_the_way_out(remote
     until(lambda: fleet.status(["vps/01"])[0].state == "crashed", "the crash is seen")
     said = cli.ok("status", "--on", "vps")
     assert f"left behind: {calc}#{number}, worker vps/01 is crashed: claude-workers restart vps/01" in said
+
+
+def test_of_many_that_add_or_remove_one_host_one_does(cli: Cli) -> None:
+    def all_at_once(*words: str) -> list[int]:
+        with ThreadPoolExecutor(4) as threads:
+            targets = [[f"u{number}@127.0.0.1:1"] if words[1] == "add" else [] for number in range(4)]
+            return sorted(threads.map(lambda target: cli(*words, *target).returncode, targets))
+
+    assert all_at_once("host", "add", "same") == [4, 4, 4, 5]
+    assert all_at_once("host", "remove", "same") == [0, 3, 3, 3]
+
+
+def test_a_key_is_kept_where_it_is_looked_for(server: Sshd, client: Client, cli: Cli) -> None:
+    client.knows()
+    other = client.folder / "known_hosts.work"
+    client.configure(f"Host *\n  UserKnownHostsFile {other}\n")
+    words = ["host", "add", "vps", f"root@127.0.0.1:{server.port}", "--key", str(client.key)]
+    assert "answers" in cli.ok(*words, "--fingerprint", fingerprint(server))
+    assert len(other.read_text("utf-8").splitlines()) == 1
+    assert (client.folder / "known_hosts").read_text("utf-8") == ""
+
+
+def test_what_goes_wrong_in_one_host_is_told_of_it(remote: Remote, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(os.environ["HOME"], ".fabric.yaml").write_text("{", encoding="utf-8")
+    Fleet().init("vps/01")
+    assert "idle" in cli.ok("status")
+    monkeypatch.setattr("claude_workers.hosts.there.There.status", lambda *_: 1 // 0)
+    rows, faults = Fleet().survey()
+    assert (rows, [one.message for one in faults]) == (
+        [], ["host vps: ZeroDivisionError: integer division or modulo by zero"]
+    )  # fmt: skip
+    registry.remove("vps")
+    with registry.file().open("a", encoding="utf-8") as table:
+        table.write('[hosts.vps]\naddress = "a"\nkey = "~nosuchuser/x"\n')
+    assert "key" in cli.refused(2, "status")

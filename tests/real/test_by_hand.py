@@ -31,7 +31,7 @@ def test_by_hand(calc: Path, claude: Path, endpoint: Endpoint, monkeypatch: pyte
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[lines.index("$ claude-workers ticket create Add a subtract function --repo ./calc") + 1] == "1"
-    assert "already under way" in done.stdout
+    assert "known already" in done.stdout
     assert "taken by worker 01" in done.stderr
     assert "worker 01: pull_request, local/calc#1" in done.stdout
     assert "worker 02: answered, local/calc#2" in done.stdout
