@@ -6,6 +6,7 @@ import click
 
 from claude_workers.cli.common import NO_LOGIN, Call, print_json
 from claude_workers.cli.params import WORKER
+from claude_workers.errors import WorkerBusy
 
 
 @click.command()
@@ -40,7 +41,7 @@ def init(call: Call, workers: tuple[str, ...], credentials: str | None, worker_l
 @click.argument("workers", nargs=-1, metavar="[ID...]", type=WORKER)
 @click.pass_obj
 def refresh(call: Call, workers: tuple[str, ...]) -> None:
-    """Render credentials and templates again; no ID: every worker.
+    """Render credentials and templates again; no ID: every worker that is not at work.
 
     A value you no longer have in your environment is kept, never emptied.
 
@@ -50,7 +51,13 @@ def refresh(call: Call, workers: tuple[str, ...]) -> None:
     fleet = call.fleet
     chosen = workers or tuple(row.address for row in fleet.status())
     for worker in chosen:
-        changed = fleet.refresh(worker)
+        try:
+            changed = fleet.refresh(worker)
+        except WorkerBusy as error:
+            if workers:
+                raise
+            click.echo(f"not refreshed: {error}", err=True)
+            continue
         if call.json:
             print_json({"worker": worker, "changed": changed})
         else:

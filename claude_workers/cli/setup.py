@@ -49,7 +49,9 @@ def setup(ctx: click.Context, name: str | None, *, dry_run: bool, linger: bool) 
     steps: list[Step] = []
     with _shell(name) as shell:
         told = (shell, host, name or "")
-        for step in setting_up.plan(*told, linger=linger) if dry_run else setting_up.carry_out(*told, linger=linger):
+        root = registry.find(name).root if name else call.root
+        doing = setting_up.carry_out(*told, linger=linger, root=root)
+        for step in setting_up.plan(*told, linger=linger) if dry_run else doing:
             if step.state != "doing":
                 steps.append(step)
             if not call.json:

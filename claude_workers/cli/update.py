@@ -27,7 +27,8 @@ def update(ctx: click.Context, *, dry_run: bool) -> None:
         if call.json:
             print_json(way.to_json())
         else:
-            click.echo(f"installed by {way.how}: " + " && ".join(shlex.join(one) for one in way.commands))
+            commands = " && ".join(shlex.join(one) for one in way.commands)
+            click.echo(f"installed by {way.how}: {commands or 'run that again, on the machine that did'}")
         return
     done = call.fleet.update()
     failed = [said for said in done.refreshed.values() if said.startswith("failed")]

@@ -1,5 +1,5 @@
 # Installs the wheel that comes on standard input into an environment of its own, and only then lets the
-# link lead there: what runs goes on with what it was started from. DIGEST and WHEEL are set before.
+# link lead there: what runs goes on with what it was started from. DIGEST, WHEEL and ROOT are set before.
 set -e
 umask 022
 if [ "$(id -u)" = 0 ]; then base=/opt/claude-workers link=/usr/local/bin/claude-workers
@@ -51,3 +51,5 @@ for one in base.iterdir():
     if one != place and whole and f"{one}/" not in running:
         shutil.rmtree(one, ignore_errors=True)
 PYTHON
+# Homes of workers that are not at work get what this one renders; what is amiss in one is no fault of ours.
+"$link" --local ${ROOT:+--root "$ROOT"} refresh >/dev/null 2>&1 || true

@@ -29,10 +29,13 @@ def plan(shell: Shell, host: str, name: str = "", *, linger: bool = False) -> li
     return [step(found, wish) for step in STEPS]
 
 
-def carry_out(shell: Shell, host: str, name: str = "", *, linger: bool = False) -> Iterator[Step]:
+def carry_out(
+    shell: Shell, host: str, name: str = "", *, linger: bool = False, root: str | None = None
+) -> Iterator[Step]:
     """Do what is wanted, in order; yield each step as it was found, or when it begins and as it came out.
 
-    The first that fails is the last. `name` is what the machine is to call itself.
+    The first that fails is the last. `name` is what the machine is to call itself, `root` where its homes
+    are (None: where it says).
     """
     made = wheel.build()
     wish = Wish(made.digest, __version__, name, linger)
@@ -43,21 +46,27 @@ def carry_out(shell: Shell, host: str, name: str = "", *, linger: bool = False) 
             yield before
             continue
         yield dataclasses.replace(before, state="doing")
-        said = _run(shell, host, before, made)
+        said = _run(shell, host, _complete(before, made, root), made)
         found = facts.ask(shell, host)
         yield _came_out(before, step(found, wish), said)
         if said:
             return
 
 
+def _complete(step: Step, made: wheel.Wheel, root: str | None) -> Step:
+    """Return a step with the whole of its script."""
+    if step.what != "program":
+        return step
+    given = {"DIGEST": made.digest, "WHEEL": made.name, "ROOT": root or ""}
+    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
+    return dataclasses.replace(step, script=f"{words}\n{_INSTALL.read_text(encoding='utf-8')}")
+
+
 def _run(shell: Shell, host: str, step: Step, made: wheel.Wheel) -> str:
     """Run a step's script; return why it failed, "" when it did not."""
-    script, stdin = step.script, b""
-    if step.what == "program":
-        script = f"DIGEST={made.digest} WHEEL={shlex.quote(made.name)}\n{_INSTALL.read_text(encoding='utf-8')}"
-        stdin = made.content
+    stdin = made.content if step.what == "program" else b""
     # In a shell of its own, whose end, however it comes, is the end of the signs of life, too.
-    wrapped = f"{_ALIVE}sh -c {shlex.quote(script)}; status=$?; kill $pulse; exit $status"
+    wrapped = f"{_ALIVE}sh -c {shlex.quote(step.script)}; status=$?; kill $pulse; exit $status"
     output = line.run(shell, ["sh", "-c", wrapped], host, stdin=stdin, limit=_LIMIT)
     for _ in output:
         pass  # signs of life

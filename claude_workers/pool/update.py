@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from claude_workers.errors import Busy, WorkersError
+from claude_workers.errors import Busy, Refused, WorkersError
 from claude_workers.home import presence, tasks
 from claude_workers.home.home import every
 from claude_workers.lock import locked
@@ -47,10 +47,12 @@ class Updated(Record):
 def way(prefix: Path | None = None, noted: Json | None = None, installer: str | None = None) -> Way:
     """Return how the tool was installed, and what brings it up to date.
 
-    Told by what uv and pipx leave in the environments they make, and what is noted of every package:
-    its source (PEP 610) and its installer (PEP 376).
+    Told by what uv, pipx and `host setup` leave in the environments they make, and what is noted of every
+    package: its source (PEP 610) and its installer (PEP 376). Of what another machine brought, no command does.
     """
     prefix = prefix or Path(sys.prefix)
+    if (prefix / "digest").is_file():
+        return Way("host setup", [])
     noted = noted if noted is not None else json.loads(_noted("direct_url.json") or "{}")
     installer = installer if installer is not None else (_noted("INSTALLER") or "").strip()
     url, folder_info = str(noted.get("url") or ""), noted.get("dir_info")
@@ -86,6 +88,10 @@ def update(layout: Layout) -> Updated:
     No runner starts meanwhile. WorkersError when a command fails; the homes are left as they are then.
     """
     chosen, before = way(), metadata.version(_NAME)
+    if not chosen.commands:
+        raise Refused(
+            f"{_NAME} was put here by {chosen.how}", f"{_NAME} host setup NAME, on the machine that did, brings its own"
+        )
     with locked(layout.update_lock, 0.0, "another update is under way"):
         for home in every(layout):
             with presence.alone(home):

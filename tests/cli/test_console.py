@@ -160,3 +160,13 @@ def test_a_claude_that_answers_nonsense_is_told_in_a_line(
 def test_a_key_and_a_token_at_once_are_refused(stage: Stage, cli: Cli) -> None:
     del stage
     assert "--api-key or --token" in cli.refused(2, "login", "01", "--api-key", "--token", input="sk-ant-0123456789")
+
+
+def test_all_are_refreshed_but_those_at_work(stage: Stage, cli: Cli) -> None:
+    stage.fleet.init("00", "02")
+    stage.start(HERE, HANG)
+    done = cli("refresh")
+    assert done.returncode == 0
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["worker 00", "worker 02"]
+    assert "not refreshed: worker 01 is busy" in done.stderr
+    assert cli("refresh", "01").returncode == 4

@@ -93,7 +93,10 @@ def test_an_account_gets_the_very_program_and_keeps_what_runs(bare: Bare, cli: C
     task = fleet.dispatch("vps/01", "~/calc", prompt=steps(ADD, WAIT, DONE))
     assert task.host == "vps"
     until(lambda: fleet.status(["vps/01"])[0].phase == "working", "the agent works")
-    # A newer program comes meanwhile, and finds one that nobody runs any more.
+    # A newer program comes meanwhile, and finds one that nobody runs any more, and a home that nobody works in.
+    cli.ok("init", "vps/02")
+    rendered = bare.account.home / "workers/02/.claude/CLAUDE.md"
+    rendered.write_text("of an older one\n", encoding="utf-8")
     base = bare.account.home / ".local/share/claude-workers"
     (base / first / "digest").write_text("older", encoding="utf-8")
     bare.account.write(".local/share/claude-workers/done-with/digest", "oldest")
@@ -102,6 +105,7 @@ def test_an_account_gets_the_very_program_and_keeps_what_runs(bare: Bare, cli: C
     [second] = [one for one in bare.programs() if one != first]
     assert bare.by_hand("readlink .local/bin/claude-workers").strip().endswith(f"/{second}/bin/claude-workers")
     assert first in bare.programs()
+    assert "older" not in rendered.read_text("utf-8")
     (bare.account.home / "workers/01/.cache/go").touch()
     [receipt] = fleet.watch(["vps/01"], timeout=60)
     assert receipt.outcome == "pull_request"

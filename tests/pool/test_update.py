@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from claude_workers.errors import Busy, WorkersError
+from claude_workers.errors import Busy, Refused, WorkersError
 from claude_workers.model import Json
+from claude_workers.paths import Layout
 from claude_workers.pool import pause
 from claude_workers.pool import update as updating
 from claude_workers.pool.update import Way
@@ -24,6 +25,7 @@ GIT = {"url": "https://example.org/cw.git", "vcs_info": {"vcs": "git"}}
     [
         ("uv-receipt.toml", GIT, "uv", "uv tool: uv tool upgrade claude-workers"),
         ("pipx_metadata.json", GIT, "uv", "pipx: pipx upgrade claude-workers"),
+        ("digest", {"url": "file:///gone.whl"}, "pip", "host setup: "),
         ("", {}, "pip", f"pip: {PIP} --upgrade claude-workers"),
         ("", {}, "uv", f"pip: {UV} --upgrade claude-workers"),
         ("", GIT, "pip", f"pip: {PIP} git+{GIT['url']} && {PIP} --force-reinstall --no-deps git+{GIT['url']}"),
@@ -125,3 +127,9 @@ def test_a_stopped_task_is_not_restarted_while_the_tool_is_updated(
     stage.fleet.update()
     assert "an update is under way" in (tmp_path / "said").read_text("utf-8")
     assert stage.fleet.status(["01"])[0].state == "stopped"
+
+
+def test_what_another_machine_brought_is_not_upgraded_here(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(updating, "way", lambda: Way("host setup", []))
+    with pytest.raises(Refused, match="put here by host setup"):
+        updating.update(layout)
