@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -270,3 +271,16 @@ def test_words_mean_the_same_to_fish() -> None:
             left.pop(0)
         elif one in {"'", '"'} and within in {"", one}:
             within = "" if within else one
+
+
+def test_an_agent_s_key_opens(made: Made, server: Sshd, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    told = dict(re.findall(r"(SSH_\w+)=([^;]+);", started))
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    try:
+        subprocess.run(["ssh-add", "-q", client.key], check=True, capture_output=True)
+        client.key.rename(client.key.with_name("put-away"))
+        assert said(made(server.port), "echo", "in") == ["in"]
+    finally:
+        os.kill(int(told["SSH_AGENT_PID"]), signal.SIGTERM)
