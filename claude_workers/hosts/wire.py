@@ -127,7 +127,10 @@ class Wire:
         return [kind.from_json(one) for one in self.ask(*words)[name]]
 
     def interactive(self, *words: str) -> int:
-        """Run a verb at this terminal as if it were there; return its exit status."""
+        """Run a verb at this terminal as if it were there; return its exit status. BadInput without a terminal."""
+        from claude_workers.process import terminal  # noqa: PLC0415  start-up cost
+
+        terminal.check()
         return self._line.interactive(lines.wrapped([*self._program(), *words]))
 
     def close(self) -> None:

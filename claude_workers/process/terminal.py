@@ -26,12 +26,17 @@ _TICK = 0.2
 _SIZE = 8  # struct winsize: rows, columns and two sizes in pixels, two bytes each
 
 
+def check() -> None:
+    """Raise BadInput where no person is at a terminal."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        raise BadInput("this needs a terminal", "run it from one; for programs there are logs, tell and watch")
+
+
 class Terminal:
     """A pseudo-terminal as large as the person's; `slave` is the end for the program."""
 
     def __init__(self) -> None:
-        if not sys.stdin.isatty() or not sys.stdout.isatty():
-            raise BadInput("this needs a terminal", "run it from one; for programs there are logs, tell and watch")
+        check()
         self._master, self.slave = os.openpty()
         self._fit()
 

@@ -161,6 +161,14 @@ def test_an_issue_that_is_left_behind_over_there_is_told_with_the_way_out(remote
     assert f"left behind: {calc}#{number}, worker vps/01 is crashed: claude-workers restart vps/01" in said
 
 
+@pytest.mark.parametrize("verb", ["attach", "enter", "login"])
+def test_without_a_terminal_nobody_comes_in_over_there_either(remote: Remote, cli: Cli, verb: str) -> None:
+    Fleet().init("vps/01")
+    done = cli(verb, "vps/01", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "usage")
+    assert "needs a terminal" in done.stderr
+
+
 def test_of_many_that_add_or_remove_one_host_one_does(cli: Cli) -> None:
     def all_at_once(*words: str) -> list[int]:
         with ThreadPoolExecutor(4) as threads:
