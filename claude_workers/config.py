@@ -232,13 +232,23 @@ def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
 
 def put(name: str, text: str) -> None:
     """Write one setting into config.toml, all else in it untouched; BadInput when it is none or cannot be that."""
-    if name not in KEYS:
-        raise BadInput(f"{names.shown(name)} is no setting", "claude-workers config lists them")
+    _check_known(name)
     spoken = KEYS[name].metadata["kind"]
     wanted = convert(name, text, name)
     # A duration, size or count stays as it is spoken.
     with edited(file()) as document:
         document[name] = wanted if spoken in {"bool", "int", "float"} else list(wanted) if spoken == "list" else text
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return one key as `described` does; BadInput when it is none."""
+    _check_known(name)
+    return next(one for one in described() if one["key"] == name)
+
+
+def _check_known(name: str) -> None:
+    if name not in KEYS:
+        raise BadInput(f"{names.shown(name)} is no setting", "claude-workers config lists them")
 
 
 @contextlib.contextmanager

@@ -176,7 +176,7 @@ class Fleet(Giving):
             words = [*(["--keep", f"{keep}s"] if keep is not None else []), *(["--yes"] if delete else [])]
             return there.records(gc.Garbage, "garbage", "gc", *words)
         age = config.load().keep if keep is None else keep
-        return gc.collect(self._here, age) if delete else gc.plan(self._here, age)
+        return gc.collect(self.layout, age) if delete else gc.plan(self.layout, age)
 
     def reset(self, worker: str, *, discard: bool = False) -> Receipt | None:
         """Free a worker whose task will not go on; its work is kept first."""

@@ -42,7 +42,8 @@ class Giving(Looking):
         if anywhere:
             from claude_workers.placing import Places
 
-            places = Places(self.layout, self._reach.placeable(host))
+            matters = issue is not None or wishes.get("task_id") is not None
+            places = Places(self.layout, self._reach.placeable(host), past=matters)
             give = partial(self.order, repo=repo, issue=issue, prompt=prompt, **wishes)
             return places.give(repo, issue, wishes.get("task_id"), give)
         there, worker = self._reach.at(worker)
@@ -73,7 +74,7 @@ class Giving(Looking):
         from claude_workers import placing
 
         wanted = list(issues) or giving.waiting(self.layout, repo, label or "")
-        places = placing.Places(self.layout, machines)
+        places = placing.Places(self.layout, machines, past=True)
         return placing.assign(places, repo, wanted, lambda worker, one: self.order(worker, repo, one, "", **wishes))
 
     def release(self, repo: str, issue: int, *, force: bool = False) -> Claim | None:
@@ -85,7 +86,7 @@ class Giving(Looking):
         if there:
             held = there.ask("release", repo, str(issue), *(["--force"] if force else []))["claim"]
             return Claim.from_json(held) if held else None
-        return giving.release(self._here, repo, issue, force=force)
+        return giving.release(self.layout, repo, issue, force=force)
 
     def follow(self, repo: str, number: int, *, interval: float = 60.0) -> Iterator[Followed]:
         """Follow a published change, a look each `interval` seconds, until merged, closed or capped."""

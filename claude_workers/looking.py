@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import paths
 from claude_workers.errors import NotFinished, NotFound, Unreachable, WorkersError, by_code, elsewhere
+from claude_workers.hosts.line import check
 from claude_workers.hosts.reach import GRACE, LOCAL, Reach, gather
 from claude_workers.model import Fault, Receipt
 
@@ -253,8 +254,8 @@ class Looking:
             answer = there.ask("budget", *(["--by", by] if by else []))
             spent = [spending.Total.from_json(one) for one in answer["spent"]]
             return spent, [spending.Use.from_json(one) for one in answer["budgets"]]
-        return spending.totals(self._here, by), spending.uses(self._here, spending.every_budget())
+        return spending.totals(self.layout, by), spending.uses(self.layout, spending.every_budget())
 
 
 def _unanswered(fault: Fault) -> WorkersError:
-    return by_code(fault.code)(fault.message, f"claude-workers host check {fault.host}")
+    return by_code(fault.code)(fault.message, check(fault.host))

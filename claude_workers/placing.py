@@ -62,10 +62,13 @@ class Machine:
 
 
 class Places:
-    """The workers of some machines, seen at once, from whom one is chosen for each task."""
+    """The workers of some machines, seen at once, from whom one is chosen for each task.
 
-    def __init__(self, layout: Layout, machines: Sequence[There | None]) -> None:
-        jobs = {one.host.name if one else LOCAL: partial(_seen, layout, one) for one in machines}
+    `past`: what they did before, too, for a task that one of them may have had.
+    """
+
+    def __init__(self, layout: Layout, machines: Sequence[There | None], *, past: bool) -> None:
+        jobs = {one.host.name if one else LOCAL: partial(_seen, layout, one, past=past) for one in machines}
         self._machines: list[Machine] = []
         self._why: dict[str, WorkersError] = {}
         answers = dict(gather(jobs, grace=GRACE))
@@ -142,11 +145,14 @@ def assign(
             yield Assigned(number, code=IssueTaken.code, reason=f"worker {made.task.worker} is at it already")
 
 
-def _seen(layout: Layout, there: There | None) -> Machine:
+def _seen(layout: Layout, there: There | None, *, past: bool) -> Machine:
+    did: list[Chapter] = []
     if there is None:
-        return Machine(None, status(layout, []), history(layout, (), _SINCE))
-    past = there.records(Chapter, "history", "history", "--since", f"{_SINCE:.0f}s")
-    return Machine(there, there.status([]), past)
+        did = history(layout, (), _SINCE) if past else did
+        return Machine(None, status(layout, []), did)
+    if past:
+        did = there.records(Chapter, "history", "history", "--since", f"{_SINCE:.0f}s")
+    return Machine(there, there.status([]), did)
 
 
 def _state(machine: Machine) -> str:

@@ -9,9 +9,7 @@ import click
 from claude_workers import config as settings
 from claude_workers import credentials, paths
 from claude_workers.cli.common import Call, print_json, table, width
-from claude_workers.errors import BadInput
 from claude_workers.home import templates
-from claude_workers.names import shown
 from claude_workers.text import one_line
 
 
@@ -50,9 +48,7 @@ def config(call: Call, key: str | None, value: str | None) -> None:
 def _one(call: Call, key: str, value: str | None) -> None:
     if value is not None:
         settings.put(key, value)
-    found = next((one for one in settings.described() if one["key"] == key), None)
-    if found is None:
-        raise BadInput(f"{shown(key)} is no setting", "claude-workers config lists them")
+    found = settings.describe(key)
     if call.json:
         print_json(found)
     else:

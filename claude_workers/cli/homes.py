@@ -30,11 +30,10 @@ def init(call: Call, workers: tuple[str, ...], credentials: str | None, worker_l
     rows = fleet.status(list(dict.fromkeys(workers)))
     for row in rows:
         click.echo(f"made worker {row.address}{places.get(row.address, '')}")
-    for row in rows:
-        if row.credentials is None:
-            there = f"claude-workers host push-credentials {row.host}, or login {row.address}"
-            click.echo(f"no login yet: {NO_LOGIN if row.host == 'local' else there}", err=True)
-            break
+    without = next((row for row in rows if row.credentials is None), None)
+    if without:
+        there = f"claude-workers host push-credentials {without.host}, or login {without.address}"
+        click.echo(f"no login yet: {NO_LOGIN if without.host == 'local' else there}", err=True)
 
 
 @click.command()

@@ -148,6 +148,5 @@ def remove(call: Call, name: str) -> None:
         click.echo(f"host {name} is no longer known here; its workers stay where they are")
 
 
-for one in (check, push_credentials, keep_credentials):
+for one in (setup, check, push_credentials, keep_credentials):
     host.add_command(one)
-host.add_command(setup)

@@ -24,7 +24,7 @@ def relay(host: str, argv: Sequence[str]) -> int:
             sys.stdout.write(line)
             sys.stdout.flush()
     except Dropped as error:
-        raise Dropped(f"{error.message}; whether that was done is not known", error.remedy) from error
+        raise error.unsure() from error
     ended = output.ended
     assert ended is not None
     for said in ended.stderr.splitlines():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claude_workers.hosts.line import Shell
+    from claude_workers.hosts.registry import Host
     from claude_workers.hosts.steps import Step
     from claude_workers.model import Json
 
@@ -47,9 +48,10 @@ def setup(ctx: click.Context, name: str | None, *, dry_run: bool, linger: bool) 
     call: Call = ctx.obj
     host = name or here.NAME
     steps: list[Step] = []
-    with _shell(name) as shell:
+    found = registry.find(name) if name else None
+    with _shell(found) as shell:
         told = (shell, host, name or "")
-        root = registry.find(name).root if name else call.root
+        root = found.root if found else call.root
         doing = setting_up.carry_out(*told, linger=linger, root=root)
         for step in setting_up.plan(*told, linger=linger) if dry_run else doing:
             if step.state != "doing":
@@ -62,15 +64,15 @@ def setup(ctx: click.Context, name: str | None, *, dry_run: bool, linger: bool) 
 
 
 @contextlib.contextmanager
-def _shell(name: str | None) -> Iterator[Shell]:
+def _shell(host: Host | None) -> Iterator[Shell]:
     """Give a machine's shell: a host's, or this machine's own."""
     from claude_workers.hosts.here import Here  # noqa: PLC0415  start-up cost
     from claude_workers.hosts.wire import open_line  # noqa: PLC0415
 
-    if name is None:
+    if host is None:
         yield Here()
         return
-    line = open_line(registry.find(name))
+    line = open_line(host)
     try:
         yield line
     finally:

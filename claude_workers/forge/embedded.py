@@ -28,7 +28,7 @@ class EmbeddedForge:
     def __init__(self, layout: Layout, repository: Repository) -> None:
         self._tickets = Tickets(layout.tickets)
         self._repo = repository.url
-        self._layout = layout
+        self._root = str(layout.root)
 
     def check(self, *, issues: bool) -> None:
         """Forbid nothing: whoever can name the path owns it."""
@@ -41,7 +41,7 @@ class EmbeddedForge:
         """Take the ticket in one transaction."""
         if task.issue:
             self._tickets.check(task.issue, self._repo)
-            self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, str(self._layout.root)))
+            self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, self._root))
 
     def release(self, task: Task, *, proposed: bool) -> None:
         """Give the ticket back: ready for review, or open again."""

@@ -1,25 +1,21 @@
 # Installs the wheel that comes on standard input into an environment of its own, and only then lets the
-# link lead there: what runs goes on with what it was started from. DIGEST, WHEEL and ROOT are set before.
+# link lead there: what runs goes on with what it was started from. DIGEST, WHEEL and ROOT
+# are set before, PYTHON and LINK as the probe found them.
 set -e
 umask 022
-if [ "$(id -u)" = 0 ]; then base=/opt/claude-workers link=/usr/local/bin/claude-workers
-else base="$HOME/.local/share/claude-workers" link="$HOME/.local/bin/claude-workers"; fi
-for one in python3.14 python3.13 python3.12 python3.11 python3; do
-    "$one" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
-    one=
-done
-[ -n "$one" ] || { echo "there is no Python 3.11 with venv" >&2; exit 1; }
+if [ "$(id -u)" = 0 ]; then base=/opt/claude-workers; else base="$HOME/.local/share/claude-workers"; fi
+[ -n "$PYTHON" ] || { echo "there is no Python 3.11 with venv" >&2; exit 1; }
 
-mkdir -p "$base" "$(dirname "$link")"
+mkdir -p "$base" "$(dirname "$LINK")"
 place=$(mktemp -d "$base/$DIGEST.XXXXXX")
 trap '[ -e "$place/digest" ] || rm -rf "$place"' EXIT
 chmod 755 "$place"
 cat >"$place/$WHEEL"
-"$one" -m venv "$place"
+"$PYTHON" -m venv "$place"
 "$place/bin/python" -m pip install --quiet --disable-pip-version-check "$place/$WHEEL"
 rm "$place/$WHEEL"
 
-"$place/bin/python" - "$base" "$place" "$link" "$DIGEST" <<'PYTHON'
+"$place/bin/python" - "$base" "$place" "$LINK" "$DIGEST" <<'PYTHON'
 import os
 import pathlib
 import shutil
@@ -52,4 +48,4 @@ for one in base.iterdir():
         shutil.rmtree(one, ignore_errors=True)
 PYTHON
 # Homes of workers that are not at work get what this one renders; what is amiss in one is no fault of ours.
-"$link" --local ${ROOT:+--root "$ROOT"} refresh >/dev/null 2>&1 || true
+"$LINK" --local ${ROOT:+--root "$ROOT"} refresh >/dev/null 2>&1 || true

@@ -25,13 +25,14 @@ class Known:
 
     def keys_of(self, name: str, alias: str | None) -> Iterator[tuple[str, paramiko.PKey]]:
         """Yield the keys of a host, by its name, or by the one that ssh's HostKeyAlias says."""
-        looked = paramiko.HostKeys()
+        wanted, kinds = alias or name, set()
         for entry in self.entries:
-            if entry.key.asbytes() not in self.revoked:
-                for one in entry.hostnames:
-                    looked.add(one, entry.key.get_name(), entry.key)
-        found = looked.lookup(alias or name)
-        yield from ((name, key) for key in (found.values() if found else ()))
+            kind = entry.key.get_name()
+            if kind in kinds or entry.key.asbytes() in self.revoked:
+                continue
+            if any(_is(one, wanted) for one in entry.hostnames):
+                kinds.add(kind)
+                yield name, entry.key
 
 
 def files(settings: dict[str, Any]) -> list[Path]:
@@ -58,6 +59,11 @@ def read(places: Iterable[Path]) -> Known:
                     found.entries += _entry(line)
     found.revoked = frozenset(revoked)
     return found
+
+
+def _is(listed: str, name: str) -> bool:
+    """Tell whether a name of the files, plain or hashed, is a host's."""
+    return listed == name or (listed.startswith("|1|") and paramiko.HostKeys.hash_host(name, listed) == listed)
 
 
 def _entry(line: str) -> list[HostKeyEntry]:

@@ -46,6 +46,21 @@ class Dropped(Unreachable):
         super().__init__(message, remedy)
         self.begun = begun
 
+    def unsure(self, remedy: str = "") -> Dropped:
+        """Return the same for what changes things, which may be done all the same."""
+        said = f"{self.message}; whether that was done is not known"
+        return Dropped(said, remedy or self.remedy, begun=self.begun)
+
+
+def check(host: str) -> str:
+    """Return the remedy for a host that is not as it should be."""
+    return f"claude-workers host check {host}"
+
+
+def silent(host: str, seconds: float) -> Unreachable:
+    """Return the error of a host that was waited for in vain."""
+    return Unreachable(f"host {host} has not answered for {seconds:.0f} s", check(host))
+
 
 class Shell(Protocol):
     """What runs commands by the shell of one machine."""

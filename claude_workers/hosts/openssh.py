@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from claude_workers import files
 from claude_workers.errors import Refused, Unreachable, WorkersError
 from claude_workers.hosts import piped
-from claude_workers.hosts.line import CONNECT, Unreached
+from claude_workers.hosts.line import CONNECT, Unreached, check
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -69,7 +69,7 @@ class OpenSSH:
         try:
             status = subprocess.run([*self._argv("-t"), command], check=False).returncode
         except FileNotFoundError as error:
-            raise Refused("ssh is not on PATH", "install it: apt-get install openssh-client") from error
+            raise piped.missing("ssh") from error
         if status == _OWN_FAILURE:
             # Or the command's own: then the host answers still.
             for _ in self.execute("true", b"", CONNECT):
@@ -85,12 +85,9 @@ class OpenSSH:
         for words, meaning in _SAID:
             if words in said:
                 kind = Unreached if "resolve" in meaning else Refused
-                return kind(f"host {name}: {meaning}", self._remedy())
+                return kind(f"host {name}: {meaning}", check(self._host.name))
         broken = Unreached if any(words in said for words in _NOT_BEGUN) else Unreachable
-        return broken(f"host {name}: {lines[-1] if lines else 'ssh failed'}", self._remedy())
-
-    def _remedy(self) -> str:
-        return f"claude-workers host check {self._host.name}"
+        return broken(f"host {name}: {lines[-1] if lines else 'ssh failed'}", check(self._host.name))
 
 
 def _settings() -> str:

@@ -9,8 +9,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from claude_workers.errors import Refused, Unreachable
-from claude_workers.hosts.line import KEPT, Ended
+from claude_workers.errors import Refused
+from claude_workers.hosts.line import KEPT, Ended, silent
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -23,7 +23,7 @@ def run(argv: Sequence[str], stdin: bytes, limit: float | None, host: str) -> Ge
     try:
         popen = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError as error:
-        raise Refused(f"{argv[0]} is not on PATH", f"install it: apt-get install {_PACKAGES[argv[0]]}") from error
+        raise missing(argv[0]) from error
     try:
         said = yield from _Pipes(popen, host).lines(stdin, limit)
         return Ended(popen.wait(), said)
@@ -33,6 +33,11 @@ def run(argv: Sequence[str], stdin: bytes, limit: float | None, host: str) -> Ge
         for pipe in (popen.stdin, popen.stdout, popen.stderr):
             with contextlib.suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
+
+
+def missing(program: str) -> Refused:
+    """Return the error of a program that is not here."""
+    return Refused(f"{program} is not on PATH", f"install it: apt-get install {_PACKAGES[program]}")
 
 
 _PACKAGES = {"ssh": "openssh-client", "sh": "dash"}
@@ -94,7 +99,5 @@ class _Pipes:
             return None
         left = heard + limit - time.monotonic()
         if left <= 0:
-            raise Unreachable(
-                f"host {self._host} has not answered for {limit:.0f} s", f"claude-workers host check {self._host}"
-            )
+            raise silent(self._host, limit)
         return left

@@ -8,11 +8,9 @@ say user "$(id -un)"
 say home "$HOME"
 say kernel "$(uname -s)"
 say login_shell "$(basename "${SHELL:-sh}")"
-say system "$(. /etc/os-release 2>/dev/null && printf %s "$PRETTY_NAME" || sw_vers -productVersion 2>/dev/null)"
 say apt "$(command -v apt-get)"
 say brew "$(command -v brew)"
 [ "$(id -u)" = 0 ] || say sudo "$(command -v sudo >/dev/null && sudo -n true 2>/dev/null && echo yes)"
-say memory "$(sed -n 's/^MemAvailable: *//p' /proc/meminfo 2>/dev/null)"
 
 for one in python3.14 python3.13 python3.12 python3.11 python3; do
     if "$one" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from claude_workers import names
-from claude_workers.errors import NotFound, Unreachable, WorkersError
+from claude_workers.errors import NotFound, WorkersError
 from claude_workers.hosts import registry, wire
+from claude_workers.hosts.line import check, silent
 from claude_workers.hosts.there import There
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def gather(
         yield name, answer
     waited = time.monotonic() - began
     for name in left:
-        yield name, Unreachable(f"host {name} has not answered for {waited:.0f} s", _remedy(name))
+        yield name, silent(name, waited)
 
 
 def _do(name: str, job: Callable[[], Answer], answers: queue.SimpleQueue[tuple[str, Answer | WorkersError]]) -> None:
@@ -129,8 +130,4 @@ def _do(name: str, job: Callable[[], Answer], answers: queue.SimpleQueue[tuple[s
     except WorkersError as error:
         answers.put((name, error))
     except Exception as error:  # noqa: BLE001  whoever waits for an answer must get one
-        answers.put((name, WorkersError(f"host {name}: {type(error).__name__}: {error}", _remedy(name))))
-
-
-def _remedy(name: str) -> str:
-    return f"claude-workers host check {name}"
+        answers.put((name, WorkersError(f"host {name}: {type(error).__name__}: {error}", check(name))))

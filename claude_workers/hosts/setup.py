@@ -46,27 +46,26 @@ def carry_out(
             yield before
             continue
         yield dataclasses.replace(before, state="doing")
-        said = _run(shell, host, _complete(before, made, root), made)
+        installing = before.what == "program"
+        script = _install(made, found, root) if installing else before.script
+        said = _run(shell, host, script, made.content if installing else b"")
         found = facts.ask(shell, host)
         yield _came_out(before, step(found, wish), said)
         if said:
             return
 
 
-def _complete(step: Step, made: wheel.Wheel, root: str | None) -> Step:
-    """Return a step with the whole of its script."""
-    if step.what != "program":
-        return step
-    given = {"DIGEST": made.digest, "WHEEL": made.name, "ROOT": root or ""}
+def _install(made: wheel.Wheel, found: facts.Facts, root: str | None) -> str:
+    """Return the script that installs a wheel from its standard input."""
+    given = {"DIGEST": made.digest, "WHEEL": made.name, "ROOT": root or "", "PYTHON": found.python, "LINK": found.link}
     words = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
-    return dataclasses.replace(step, script=f"{words}\n{_INSTALL.read_text(encoding='utf-8')}")
+    return f"{words}\n{_INSTALL.read_text(encoding='utf-8')}"
 
 
-def _run(shell: Shell, host: str, step: Step, made: wheel.Wheel) -> str:
+def _run(shell: Shell, host: str, script: str, stdin: bytes) -> str:
     """Run a step's script; return why it failed, "" when it did not."""
-    stdin = made.content if step.what == "program" else b""
     # In a shell of its own, whose end, however it comes, is the end of the signs of life, too.
-    wrapped = f"{_ALIVE}sh -c {shlex.quote(step.script)}; status=$?; kill $pulse; exit $status"
+    wrapped = f"{_ALIVE}sh -c {shlex.quote(script)}; status=$?; kill $pulse; exit $status"
     output = line.run(shell, ["sh", "-c", wrapped], host, stdin=stdin, limit=_LIMIT)
     for _ in output:
         pass  # signs of life

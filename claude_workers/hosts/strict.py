@@ -20,7 +20,7 @@ from paramiko.ssh_exception import AuthenticationException, BadHostKeyException,
 from claude_workers import files
 from claude_workers.errors import Refused, Unreachable, WorkersError
 from claude_workers.hosts import known_hosts
-from claude_workers.hosts.line import CONNECT, KEPT, Ended, Unreached
+from claude_workers.hosts.line import CONNECT, KEPT, Ended, Unreached, check, silent
 from claude_workers.hosts.openssh import OpenSSH
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Fabric:
                 said = yield from self._read(channel, limit)
                 channel.status_event.wait(limit)
                 if not channel.status_event.is_set() or channel.exit_status == -1:
-                    raise Unreachable(f"host {self._host.name}: the connection ended", _remedy(self._host))
+                    raise Unreachable(f"host {self._host.name}: the connection ended", check(self._host.name))
                 return Ended(channel.exit_status, said)
             finally:
                 _shut(channel)
@@ -190,8 +190,7 @@ class Fabric:
                 data = channel.recv(_CHUNK)
             except TimeoutError:
                 if limit is not None and time.monotonic() > heard + limit:
-                    raise Unreachable(f"host {self._host.name} has not answered for {limit:.0f} s",
-                                      _remedy(self._host)) from None  # fmt: skip
+                    raise silent(self._host.name, limit) from None
                 continue
             heard = time.monotonic()
             ended = not data
@@ -245,7 +244,7 @@ def _told(host: Host, kind: type[Unreachable] = Unreachable) -> Iterator[None]:
 
 
 def _error(host: Host, error: SSHException | EOFError | OSError, kind: type[Unreachable]) -> WorkersError:
-    remedy = _remedy(host)
+    remedy = check(host.name)
     if isinstance(error, BadHostKeyException):
         said = f"its key is not the one that is known: {error.key.get_name()} {error.key.fingerprint}"
         return Refused(f"host {host.name}: {said}", "find out why; only then take the old one out of known_hosts")
@@ -256,7 +255,3 @@ def _error(host: Host, error: SSHException | EOFError | OSError, kind: type[Unre
     if isinstance(error, socket.gaierror):
         return kind(f"host {host.name}: {host.address} does not resolve", remedy)
     return kind(f"host {host.name}: {str(error) or 'the connection ended'}", remedy)
-
-
-def _remedy(host: Host) -> str:
-    return f"claude-workers host check {host.name}"

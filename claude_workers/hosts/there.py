@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 # For so long (seconds) a line that went dead is tried again, so often.
 _GIVEN_UP = 120.0
 _AGAIN = 1.0
-_UNKNOWN = "whether what was asked was done is not known"
 _EVERY_LINE = "1000000000"
 _OPTIONS = {"expect": "--expect", "base": "--base", "model": "--model", "isolation": "--isolation",
             "budget_usd": "--budget", "max_turns": "--max-turns", "prompt_template": "--prompt-template"}  # fmt: skip
@@ -160,8 +159,7 @@ class There(Wire):
                 good = isinstance(error, Dropped) and error.begun
                 began = time.monotonic() if began is None or good else began
                 if time.monotonic() - began > _GIVEN_UP:
-                    known = (
-                        error if isinstance(error, Dropped) else Dropped(f"{error.message}; {_UNKNOWN}", error.remedy)
-                    )
-                    raise known from error
+                    if isinstance(error, Dropped):
+                        raise
+                    raise Dropped(error.message, error.remedy).unsure() from error
                 time.sleep(_AGAIN)

@@ -105,8 +105,7 @@ class Wire:
         except Dropped as error:
             if verb in _LOOKING:
                 raise
-            said = f"{error.message}; whether that was done is not known"
-            raise Dropped(said, f"{_PROGRAM} --on {self.host.name} status", begun=error.begun) from error
+            raise error.unsure(f"{_PROGRAM} --on {self.host.name} status") from error
 
     def version(self) -> str:
         """Return the version that is installed there; NotFound when none is."""
@@ -149,7 +148,7 @@ class Wire:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise WorkersError(f"host {self.host.name} answers {text[:80]!r}", self._check())
+            raise WorkersError(f"host {self.host.name} answers {text[:80]!r}", lines.check(self.host.name))
         return found
 
     def _understood(self, text: str, ended: Ended) -> Json:
@@ -159,9 +158,8 @@ class Wire:
         if not text and "--wire" in ended.stderr:
             raise Refused(f"host {self.host.name} has an older {_PROGRAM}", f"{_PROGRAM} host setup {self.host.name}")
         if not text:
-            raise Unreachable(
-                f"host {self.host.name} answers nothing: {said[-1] if said else f'exit {ended.status}'}", self._check()
-            )
+            last = said[-1] if said else f"exit {ended.status}"
+            raise Unreachable(f"host {self.host.name} answers nothing: {last}", lines.check(self.host.name))
         found = self._parsed(text)
         if isinstance(found.get("error"), dict):
             raise self.error(found["error"])
@@ -175,9 +173,6 @@ class Wire:
     def told(self, remedy: str) -> str:
         """Return a remedy of the far side's as it is typed here."""
         return remedy.replace(f"{_PROGRAM} ", f"{_PROGRAM} --on {self.host.name} ")
-
-    def _check(self) -> str:
-        return f"{_PROGRAM} host check {self.host.name}"
 
 
 def open_line(host: Host) -> Line:
