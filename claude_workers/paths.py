@@ -10,13 +10,18 @@ from claude_workers.errors import BadInput
 
 ROOT_VARIABLE = "CLAUDE_WORKERS_ROOT"
 CONFIG_VARIABLE = "CLAUDE_WORKERS_CONFIG_DIR"
+DATABASE_VARIABLES = ("CLAUDE_WORKERS_DB", "TICKET_DB")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The folder that holds every home of this machine, and what lies beside the homes."""
+    """The folder that holds every home of this machine, and what lies beside the homes.
+
+    `database`: the tickets', where it is not in the root.
+    """
 
     root: Path
+    database: Path | None = None
 
     @property
     def repositories(self) -> Path:
@@ -30,8 +35,8 @@ class Layout:
 
     @property
     def tickets(self) -> Path:
-        """The embedded forge's database."""
-        return self.root / "tickets.db"
+        """The embedded forge's database: in the root unless one was named."""
+        return self.database or self.root / "tickets.db"
 
     @property
     def limits(self) -> Path:
@@ -84,13 +89,17 @@ class Layout:
         return self.locks / f"runner-{worker}"
 
 
-def layout(root: str | os.PathLike[str] | None = None) -> Layout:
-    """Return the layout under `root`, else CLAUDE_WORKERS_ROOT, else ~/workers."""
+def layout(root: str | os.PathLike[str] | None = None, database: str | None = None) -> Layout:
+    """Return the layout under `root`, else CLAUDE_WORKERS_ROOT, else ~/workers.
+
+    The tickets are in `database`, else CLAUDE_WORKERS_DB, else TICKET_DB, else in the root.
+    """
     chosen = os.fspath(root or os.environ.get(ROOT_VARIABLE) or "~/workers")
     path = Path(os.path.realpath(_expanded(chosen)))
     if path == Path(path.anchor):
         raise BadInput("the root of homes cannot be /", f"name a folder with --root or {ROOT_VARIABLE}")
-    return Layout(path)
+    named = database or next((os.environ[name] for name in DATABASE_VARIABLES if os.environ.get(name)), None)
+    return Layout(path, Path(os.path.realpath(_expanded(named))) if named else None)
 
 
 def _expanded(text: str) -> Path:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from claude_workers import Fleet, Receipt, Task, WorkerStatus, paths
+from claude_workers.lock import is_free
+from tests.racing import until
 
 ADD = {"run": "printf 'def sub(a, b):\\n    return a - b\\n' >> calc.py && git commit -qam 'Add sub'"}
 
@@ -46,6 +48,7 @@ class Stage:
     def end(self) -> Receipt:
         """Wait for the outcome."""
         [receipt] = self.fleet.watch(["01"], timeout=60)
+        until(lambda: is_free(self.fleet.layout.runner_lock("01")), "the runner is gone")
         return receipt
 
     def play(self, *script: Mapping[str, object], **wishes: Any) -> Receipt:

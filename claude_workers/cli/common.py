@@ -37,6 +37,7 @@ class Call:
     """The global options of one call."""
 
     root: str | None = None
+    db: str | None = None
     on: str | None = None
     local: bool = False
     json: bool = False
@@ -55,7 +56,7 @@ class Call:
     def layout(self) -> paths.Layout:
         """Where this machine's homes are; Elsewhere when another machine was named."""
         self.check_here()
-        return paths.layout(self.root)
+        return paths.layout(self.root, self.db)
 
     def check_here(self) -> None:
         """Raise Elsewhere when another machine was named: `relay` asks it then."""
@@ -68,13 +69,14 @@ class Call:
         return text if plain else click.style(text, fg=_COLOURS.get(key, "red"))
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
+def keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    """Keep an option's value in the call, wherever on the line it stands."""
     if value not in {None, False} and param.name:
         setattr(ctx.ensure_object(Call), param.name, value)
 
 
 def _globals() -> list[click.Option]:
-    shared = {"callback": _keep, "expose_value": False}
+    shared = {"callback": keep, "expose_value": False}
     return [
         click.Option(["--root"], metavar="DIR", help="The folder that holds the homes.", **shared),  # type: ignore[arg-type]
         click.Option(["--on"], metavar="HOST", help="Ask this host.", type=HOST, **shared),  # type: ignore[arg-type]

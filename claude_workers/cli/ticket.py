@@ -1,22 +1,28 @@
-"""The verbs of tickets: create, list, show, comment, label, close."""
+"""The group of verbs of tickets: the embedded forge's issues, and a queue for agents and people."""
 
 from __future__ import annotations
 
-import getpass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from claude_workers.cli.common import Call, print_json, table, width
+from claude_workers.cli import ticket_claims, ticket_file, ticket_words
+from claude_workers.cli.ticket_common import database_option
 from claude_workers.errors import WorkersError
-
-if TYPE_CHECKING:
-    from claude_workers.model import Issue
-    from claude_workers.tickets.tickets import Tickets
 
 
 class TicketVerbs(click.Group):
     """The ticket group: its exit codes are 0, 1 (not found, not possible) and 2 (usage)."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Take a verb in; the database may be named behind it, too."""
+        cmd.params.append(database_option())
+        super().add_command(cmd, name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order people meet them."""
+        del ctx
+        return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
         """Run the verb; a failure that is no usage error exits 1."""
@@ -29,9 +35,9 @@ class TicketVerbs(click.Group):
             raise
 
 
-@click.group(cls=TicketVerbs)
+@click.group(cls=TicketVerbs, params=[database_option()])
 def ticket() -> None:
-    """Keep issues beside a git repository, in one SQLite file: the embedded forge.
+    """Keep issues beside a git repository, in one SQLite file: the embedded forge, and a queue.
 
     \b
     claude-workers ticket create "Add a subtract function" --repo ./calc
@@ -39,132 +45,11 @@ def ticket() -> None:
     """
 
 
-def _tickets(call: Call) -> Tickets:
-    from claude_workers.tickets.tickets import Tickets  # noqa: PLC0415  start-up cost
-
-    return Tickets(call.layout.tickets)
-
-
-def _repo(call: Call, text: str) -> str:
-    from claude_workers.workspace.upstream import local  # noqa: PLC0415  start-up cost
-
-    return local(text, call.layout).url
-
-
-@ticket.command()
-@click.argument("title")
-@click.option("--description", default="", help="What is wanted, at length.")
-@click.option("--repo", default=".", metavar="PATH", help="The repository it is about.  [default: .]")
-@click.option("--created-by", metavar="NAME", help="Who asks.  [default: you]")
-@click.pass_obj
-def create(call: Call, title: str, description: str, repo: str, created_by: str | None) -> None:
-    """File a ticket; prints only its id.
-
-    \b
-    claude-workers ticket create "Add a subtract function" --repo ./calc
-    """
-    number = _tickets(call).create(_repo(call, repo), title, description, created_by or getpass.getuser())
-    if call.json:
-        print_json({"id": number})
-    else:
-        click.echo(number)
-
-
-@ticket.command("list")
-@click.option("--repo", metavar="PATH", help="Only this repository's.")
-@click.option("--all", "closed", is_flag=True, help="Closed ones too.")
-@click.pass_obj
-def list_(call: Call, repo: str | None, *, closed: bool) -> None:
-    """List the tickets.
-
-    \b
-    claude-workers ticket list --all
-    """
-    found = _tickets(call).list(_repo(call, repo) if repo else None, closed=closed)
-    claims = _tickets(call).claims()
-    if call.json:
-        print_json([{**one.to_json(), "claimed_by": claims.get(one.number)} for one in found])
-    elif not found:
-        click.echo("No tickets found")
-    else:
-        rows = [["ID", "STATE", "WORKER", "LABELS", "TITLE"]]
-        rows += [
-            [str(one.number), one.state, claims.get(one.number, ""), ",".join(one.labels), one.title] for one in found
-        ]
-        for line in table(rows, width()):
-            click.echo(line)
-
-
-@ticket.command()
-@click.argument("number", type=click.IntRange(min=1), metavar="ID")
-@click.pass_obj
-def show(call: Call, number: int) -> None:
-    """Show a ticket with its conversation.
-
-    \b
-    claude-workers ticket show 1
-    """
-    found = _tickets(call).read(number)
-    if call.json:
-        print_json(found.to_json())
-        return
-    for line in _page(found):
-        click.echo(line)
-
-
-def _page(issue: Issue) -> list[str]:
-    lines = [f"#{issue.number} {issue.title}", f"{issue.state}, by {issue.author}, labels: {', '.join(issue.labels)}"]
-    lines += ["", issue.body or "(no description)"]
-    for one in issue.comments:
-        lines += ["", f"-- {one.author}, {one.created_at}", one.body]
-    return lines
-
-
-@ticket.command()
-@click.argument("number", type=click.IntRange(min=1), metavar="ID")
-@click.argument("text")
-@click.option("--author", metavar="NAME", help="Who says it.  [default: you]")
-@click.pass_obj
-def comment(call: Call, number: int, text: str, author: str | None) -> None:
-    """Comment on a ticket.
-
-    \b
-    claude-workers ticket comment 1 "Negative numbers, too"
-    """
-    _tickets(call).comment(number, text, author or getpass.getuser())
-    _done(call, f"commented on {number}")
-
-
-@ticket.command()
-@click.argument("number", type=click.IntRange(min=1), metavar="ID")
-@click.argument("names", nargs=-1, required=True, metavar="LABEL...")
-@click.option("--remove", is_flag=True, help="Take the labels off.")
-@click.pass_obj
-def label(call: Call, number: int, names: tuple[str, ...], *, remove: bool) -> None:
-    """Put labels on a ticket, or take them off.
-
-    \b
-    claude-workers ticket label 1 ready
-    """
-    _tickets(call).label(number, add=() if remove else names, remove=names if remove else ())
-    _done(call, f"labelled {number}")
-
-
-@ticket.command()
-@click.argument("number", type=click.IntRange(min=1), metavar="ID")
-@click.pass_obj
-def close(call: Call, number: int) -> None:
-    """Close a ticket as done.
-
-    \b
-    claude-workers ticket close 1
-    """
-    _tickets(call).close(number)
-    _done(call, f"closed {number}")
-
-
-def _done(call: Call, text: str) -> None:
-    if call.json:
-        print_json({"ok": True})
-    else:
-        click.echo(text)
+for verb in (
+    ticket_file.create, ticket_file.list_, ticket_file.show, ticket_file.update, ticket_words.comment,
+    ticket_words.comments, ticket_words.label, ticket_claims.claim_next, ticket_claims.unclaim, ticket_claims.complete,
+    ticket_claims.mark_done, ticket_claims.close, ticket_words.approve, ticket_words.reject, ticket_words.answer,
+    ticket_words.pass_, ticket_words.fail, ticket_claims.block, ticket_claims.unblock, ticket_file.count,
+    ticket_file.log, ticket_file.import_, ticket_file.migrate, ticket_file.path,
+):  # fmt: skip
+    ticket.add_command(verb)

@@ -29,6 +29,7 @@ class EmbeddedForge:
         self._tickets = Tickets(layout.tickets)
         self._repo = repository.url
         self._root = str(layout.root)
+        self._shared = layout.database is not None
 
     def check(self, *, issues: bool) -> None:
         """Forbid nothing: whoever can name the path owns it."""
@@ -44,30 +45,34 @@ class EmbeddedForge:
             self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, self._root))
 
     def release(self, task: Task, *, proposed: bool) -> None:
-        """Give the ticket back: ready for review, or open again."""
+        """Give the ticket back: ready for a person's word, or open again."""
         if task.issue:
-            self._tickets.release(task.issue, task.task_id, "ready" if proposed else "open")
+            self._tickets.release(task.issue, task.task_id, "completed" if proposed else "unclaimed")
 
     def waiting(self, label: str) -> list[int]:
-        """Return the open, unclaimed tickets with a label."""
+        """Return the tickets that may be claimed, with a label if it is not empty, the most urgent and oldest first."""
         return list(self._tickets.waiting(self._repo, label))
 
     def holder(self, number: int) -> Claim | None:
         """Return who has claimed a ticket."""
         self._tickets.check(number, self._repo)
-        return next((one for one in self.claims() if one.issue == number), None)
+        return next((one for one in self._held() if one.issue == number), None)
 
     def free(self, number: int) -> None:
         """Take a ticket's claim and its workers' labels away."""
         held = self.holder(number)
         if held:
-            self._tickets.release(number, held.task_id, "open")
+            self._tickets.release(number, held.task_id, "unclaimed")
         at_work = [name for name in self.issue(number).labels if name.startswith("worker:")]
         self._tickets.label(number, (), tuple(at_work))
 
     def claims(self) -> list[Claim]:
-        """Return the claims on this repository's tickets, all of this root: the tickets are in it."""
-        return [dataclasses.replace(one, ours=True) for one in self._tickets.held(self._repo)]
+        """Return the claims of this root's tasks on this repository's tickets: all, where the tickets are in it."""
+        return [one for one in self._held() if one.task_id]
+
+    def _held(self) -> list[Claim]:
+        held = self._tickets.held(self._repo)
+        return [dataclasses.replace(one, ours=not self._shared or one.root == self._root) for one in held]
 
     def label(self, number: int, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> None:
         """Change a ticket's labels."""

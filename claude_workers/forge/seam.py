@@ -21,13 +21,13 @@ class Forge(Protocol):
         """
 
     def waiting(self, label: str) -> list[int]:
-        """Return the open issues with a label that no worker is at, oldest first."""
+        """Return the open issues with a label that no worker is at and none has tried, in the order to take them."""
 
     def claim(self, task: Task) -> None:
         """Take the task's issue, atomically, for that task id; IssueTaken when another holds it."""
 
     def release(self, task: Task, *, proposed: bool) -> None:
-        """Give the task's claim back; `proposed`: a change for the issue awaits review."""
+        """Give the task's claim back; `proposed`: what it made awaits a person's word."""
 
     def holder(self, number: int) -> Claim | None:
         """Return who has claimed an issue, None for nobody."""

@@ -15,6 +15,9 @@ from claude_workers.model.task import Receipt as Receipt
 from claude_workers.model.task import Repository as Repository
 from claude_workers.model.task import Task as Task
 from claude_workers.model.task import Verification as Verification
+from claude_workers.model.ticket import HUMAN as HUMAN
+from claude_workers.model.ticket import Activity as Activity
+from claude_workers.model.ticket import Ticket as Ticket
 from claude_workers.model.view import Assigned as Assigned
 from claude_workers.model.view import Event as Event
 from claude_workers.model.view import Evidence as Evidence

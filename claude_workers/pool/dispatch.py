@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SHELL", "USER", "LOGNAME", "XDG_RUNTIME_DIR",
            "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
            "REQUESTS_CA_BUNDLE", "RUSTUP_HOME", "npm_config_registry", "GIT_SSL_CAINFO", "HTTPS_PROXY",
-           "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")  # fmt: skip
+           "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy",
+           "TICKET_DB")  # fmt: skip
 _ROOM_WAIT = 120.0
 _PASSED_PREFIXES = ("CLAUDE_WORKERS_", "PIP_")
 

@@ -38,7 +38,7 @@ def finish(run: Run) -> Receipt:
 
 
 def _give_back(run: Run, made: Receipt) -> None:
-    run.forge.release(run.task, proposed=made.outcome == "pull_request")
+    run.forge.release(run.task, proposed=made.succeeded)
 
 
 def make_receipt(run: Run) -> Receipt:
@@ -91,7 +91,8 @@ def _tell(run: Run, made: Receipt) -> None:
     if made.outcome == "pull_request":
         run.forge.label(number, add=("pull-request",), remove=(worker,))
     elif made.outcome == "answered":
-        run.forge.label(number, remove=(worker,))
+        followed = "follows" in run.task.options  # the label of its change tells more
+        run.forge.label(number, add=() if followed else ("answered",), remove=(worker,))
 
 
 def headline(made: Receipt) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
+import threading
 import time
 from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.errors import BadInput, NoSpace, WorkersError
+from claude_workers.tickets.schema import MIGRATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 _ROOM = 1 << 20
@@ -20,90 +23,104 @@ _BUSY_MS = 30_000
 _PAUSE = 0.02
 
 
-def _tickets(db: sqlite3.Connection) -> None:
-    db.execute(
-        """CREATE TABLE tickets (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, repo TEXT NOT NULL, title TEXT NOT NULL,
-            description TEXT NOT NULL DEFAULT '', status TEXT NOT NULL DEFAULT 'open'
-                CHECK (status IN ('open', 'in_progress', 'ready', 'done')),
-            created_by TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL)"""
-    )
-    db.execute(
-        """CREATE TABLE labels (
-            ticket_id INTEGER NOT NULL REFERENCES tickets (id), name TEXT NOT NULL,
-            PRIMARY KEY (ticket_id, name))"""
-    )
-    db.execute(
-        """CREATE TABLE comments (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, ticket_id INTEGER NOT NULL REFERENCES tickets (id),
-            author TEXT NOT NULL, body TEXT NOT NULL, created_at TEXT NOT NULL, key TEXT,
-            UNIQUE (ticket_id, key))"""
-    )
-
-
-def _claims(db: sqlite3.Connection) -> None:
-    db.execute(
-        """CREATE TABLE claims (
-            ticket_id INTEGER PRIMARY KEY REFERENCES tickets (id), task_id TEXT NOT NULL,
-            worker TEXT NOT NULL, host TEXT NOT NULL, root TEXT NOT NULL, claimed_at TEXT NOT NULL)"""
-    )
-
-
-def _changes(db: sqlite3.Connection) -> None:
-    db.execute(
-        """CREATE TABLE changes (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, ticket_id INTEGER REFERENCES tickets (id),
-            repo TEXT NOT NULL, branch TEXT NOT NULL, base TEXT NOT NULL, head TEXT NOT NULL,
-            task_id TEXT NOT NULL, worker TEXT NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL,
-            draft INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'open', created_at TEXT NOT NULL,
-            updated_at TEXT NOT NULL, UNIQUE (repo, branch))"""
-    )
-
-
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_tickets, _claims, _changes]
-
-
 class Database:
-    """One database file, opened anew for each transaction: cheap, and safe in any thread."""
+    """One database file with one connection, which its threads use one after another."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._one = threading.Lock()
+        self._open: sqlite3.Connection | None = None
+        self._opened: tuple[int, int, int] | None = None
+
+    def __del__(self) -> None:
+        # A connection is in a circle with its own cache: left alone it would stay open until that is collected.
+        self._close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         """Give a connection whose writes are all kept or, when the block raises, none."""
-        files.make_private(self.path.parent)
         try:
-            db = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
-            try:
-                db.row_factory = sqlite3.Row
-                db.execute("PRAGMA foreign_keys = ON")
-                _prepare(db, self.path)
-                db.execute("BEGIN IMMEDIATE")
+            with self._one:
+                db = self._connection()
                 try:
+                    db.execute(f"BEGIN {kind}")
+                    _check_version(db, self.path)
                     yield db
+                    db.execute("COMMIT")
                 except BaseException:
-                    db.execute("ROLLBACK")
+                    self._close()  # which rolls back, and leaves nothing of what went wrong
                     raise
-                db.execute("COMMIT")
-            finally:
-                db.close()
         except sqlite3.DatabaseError as error:
             raise _mapped(self.path, error) from error
 
+    def reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Give a connection that sees one moment and holds nobody up."""
+        return self.transaction("DEFERRED")
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring the file up to date; return its versions before and after."""
+        before = 0
+        try:
+            if self.path.is_file() and self.path.stat().st_size:
+                with contextlib.closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+                    before = _version(db)
+        except sqlite3.DatabaseError as error:
+            raise _mapped(self.path, error) from error
+        with self.reading() as db:
+            return before, _version(db)
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return the connection to the very file that has the name now."""
+        if self._open and self._opened == self._identity():
+            return self._open
+        self._close()
+        files.make_private(self.path.parent)
+        db = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA foreign_keys = ON")
+            _prepare(db, self.path)
+        except BaseException:
+            db.close()
+            raise
+        self._open, self._opened = db, self._identity()
+        return db
+
+    def _identity(self) -> tuple[int, int, int] | None:
+        """Return whose connection to which file: a child must not use its parent's, nor anybody a file that is gone."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return (os.getpid(), found.st_dev, found.st_ino)
+
+    def _close(self) -> None:
+        held, self._open = self._open, None
+        if held:
+            held.close()
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that a newer version has changed, be it while we were connected."""
+    if _version(db) > len(MIGRATIONS):
+        raise BadInput(f"{path} was written by a newer version", "update claude-workers")
+
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Apply the migrations that the file has not seen; refuse one that has seen more."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == len(MIGRATIONS):
+    """Apply the migrations that the file has not seen; refuse one that has seen more, or is another program's."""
+    if _version(db) == len(MIGRATIONS):
         return
-    if version > len(MIGRATIONS):
-        raise BadInput(f"{path} was written by a newer version", "update claude-workers")
+    _check_version(db, path)
+    if not _version(db) and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and not _version(db):
+        raise BadInput(f"{path} is another program's database", "name another file with --db, or move it away")
     path.chmod(files.PRIVATE_FILE)
     _use_wal(db)
     db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    for migrate in MIGRATIONS[version:]:
+    for migrate in MIGRATIONS[_version(db) :]:
         migrate(db)
     db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     db.execute("COMMIT")

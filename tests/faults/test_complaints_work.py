@@ -19,6 +19,7 @@ from claude_workers.errors import IssueTaken, WorkerBusy, WorkersError
 from claude_workers.pool import gc
 from claude_workers.tickets.tickets import Tickets
 from tests.conftest import git
+from tests.desk import holders
 from tests.faults.test_complaints_processes import holding
 from tests.racing import race
 from tests.stage import ADD, DONE, Stage, steps
@@ -117,7 +118,7 @@ def test_13_of_dispatches_that_race_for_one_ticket_one_wins(stage: Stage) -> Non
     assert [type(one) for one in made if one is not won] == [IssueTaken] * 3
     assert {row.worker: row.state for row in stage.fleet.status() if row.state != "idle"} == {won.worker: "busy"}
     assert len(runners(stage)) == 1
-    assert Tickets(stage.fleet.layout.tickets).claims() == {number: won.worker}
+    assert holders(stage.fleet.layout.tickets) == {number: won.worker}
     stage.fleet.stop(won.worker)
 
 
@@ -156,11 +157,11 @@ def test_15_attempts_are_counted_over_crashes_and_after_the_last_one_the_claim_i
     os.kill(int(stage.until(lambda row: row.pid).pid or 0), signal.SIGKILL)
     stage.until(lambda row: row.state == "crashed")
     tickets = Tickets(stage.fleet.layout.tickets)
-    assert tickets.claims() == {number: "01"}
+    assert holders(tickets) == {number: "01"}
     assert [one.did for one in stage.fleet.recover()] == ["resumed"]
     receipt = stage.end()
     assert (receipt.outcome, receipt.attempts) == ("failed", 2)
-    assert tickets.claims() == {}
+    assert holders(tickets) == {}
 
 
 def ended(stage: Stage, expect: str, *script: dict[str, object]) -> Receipt:

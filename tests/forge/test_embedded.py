@@ -14,6 +14,7 @@ from claude_workers.model import Repository
 from claude_workers.paths import Layout
 from claude_workers.tickets.database import Database
 from claude_workers.tickets.tickets import Tickets
+from tests.desk import close
 from tests.forge.conformance import Bench, ForgeConformance, a_task
 
 
@@ -40,7 +41,7 @@ class EmbeddedBench:
         return f"{self._published:040x}"
 
     def close(self, number: int) -> None:
-        self._tickets.close(number)
+        close(self._tickets, number)
 
 
 class TestEmbeddedForge(ForgeConformance):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from claude_workers.tickets.tickets import Tickets
+from tests.desk import holders
 from tests.stage import Stage, steps
 
 MANY = 50
@@ -31,7 +32,7 @@ def test_fifty_for_one_worker_each_with_its_own_issue(stage: Stage) -> None:
     found = race(stage, [[str(number)] for number in numbers])
     statuses = [status for status, _ in found]
     assert sorted(statuses) == [0] + [4] * (MANY - 1)
-    assert len(tickets.claims()) == 1
+    assert len(holders(tickets)) == 1
     assert _trees(stage) == 1
     stage.fleet.stop("01")
 

@@ -24,6 +24,7 @@ from claude_workers.paths import Layout
 from claude_workers.pool import recover as recovering
 from claude_workers.tickets.tickets import Tickets
 from tests.conftest import git
+from tests.desk import holders
 from tests.github.stage import REPO, GitHubStage
 from tests.racing import race, until
 from tests.stage import ADD, DONE, HANG, HERE, WAIT, Stage, steps
@@ -279,7 +280,7 @@ def ticket(stage: Stage, *script: Mapping[str, object]) -> int:
 
 def claimed(stage: Stage) -> dict[int, str]:
     """Return the embedded forge's claims."""
-    return Tickets(stage.fleet.layout.tickets).claims()
+    return holders(stage.fleet.layout.tickets)
 
 
 def stale(stage: Stage, state: str) -> int:
@@ -551,7 +552,7 @@ def test_a_ticket_that_somebody_else_has_taken_meanwhile_is_not_taken_back(stage
     stage.until(lambda row: row.last_text == "here")
     kill(stage)
     tickets = Tickets(stage.fleet.layout.tickets)
-    tickets.release(number, task.task_id, "open")
+    tickets.release(number, task.task_id, "unclaimed")
     tickets.claim(number, "another", "77", ("elsewhere", "/other/root"))
     found = [one for one in stage.fleet.recover() if one.worker == "01"]
     assert [one.did for one in found] == ["failed"]

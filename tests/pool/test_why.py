@@ -206,7 +206,7 @@ def test_who_holds_the_issue_is_told_where_it_was_asked_for_and_else_that_nobody
     assert held.said.startswith("this task of worker 01 on ")
     tickets = Tickets(stage.fleet.layout.tickets)
     assert listing(stage.fleet.layout.root) == before
-    tickets.release(number, task.task_id, "open")
+    tickets.release(number, task.task_id, "unclaimed")
     assert stage.fleet.why("01", forge=True).evidence[-1].said == "nobody holds it"
     tickets.claim(number, "another", "77", ("elsewhere", "/other"))
     assert "task another of worker 77 on elsewhere" in stage.fleet.why("01", forge=True).evidence[-1].said

@@ -92,7 +92,7 @@ def test_an_answer_becomes_the_comment_and_the_label_goes(on_github: GitHubStage
     number = int(receipt.issue or 0)
     [comment] = on_github.said(number)
     assert comment.startswith("One module, calc.py.")
-    assert on_github.labels(number) == []
+    assert on_github.labels(number) == ["answered"]
     assert on_github.pulls() == []
 
 

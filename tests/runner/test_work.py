@@ -11,6 +11,7 @@ import pytest
 from claude_workers.errors import Refused
 from claude_workers.tickets.tickets import Tickets
 from tests.conftest import git
+from tests.desk import holders
 from tests.stage import ADD, Stage, steps
 
 
@@ -33,7 +34,7 @@ def test_a_ticket_becomes_a_branch_a_change_a_label_and_one_comment(stage: Stage
     assert found.labels == ["pull-request"]
     assert [one.author for one in found.comments] == ["claude-workers"]
     assert "unverified" in found.comments[0].body
-    assert tickets.claims() == {}
+    assert holders(tickets) == {}
     assert tickets.change(str(stage.calc), receipt.branch)
 
 
@@ -41,7 +42,7 @@ def test_while_it_works_the_issue_is_claimed_and_labelled(stage: Stage) -> None:
     number = issue(stage, {"hang": True})
     stage.fleet.dispatch("01", str(stage.calc), number)
     tickets = Tickets(stage.fleet.layout.tickets)
-    assert tickets.claims() == {number: "01"}
+    assert holders(tickets) == {number: "01"}
     assert tickets.read(number).labels == ["worker:01"]
     stage.fleet.stop("01")
 
@@ -244,7 +245,7 @@ def test_an_answer_becomes_the_comment(stage: Stage, expect: str) -> None:
     assert stage.end().outcome == "answered"
     found = Tickets(stage.fleet.layout.tickets).read(number)
     assert found.comments[0].body.startswith("One module, calc.py.")
-    assert found.labels == []
+    assert found.labels == ["answered"]
 
 
 def test_named_task_ids_are_answered_even_after_their_end(stage: Stage) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from claude_workers.errors import BadInput, IssueTaken, NotFound
 from claude_workers.model import Change
-from claude_workers.tickets.tickets import BODY_LIMIT, TITLE_LIMIT, Tickets
+from claude_workers.tickets.rows import BODY_LIMIT, TITLE_LIMIT
+from claude_workers.tickets.tickets import Tickets
+from tests.desk import close, filed, holders
 from tests.racing import race
 
 REPO = "/srv/repo"
@@ -54,14 +56,14 @@ def test_twenty_that_file_at_once_get_twenty_numbers(tickets: Tickets) -> None:
 def test_a_title_is_one_line_of_text(title: str, tickets: Tickets) -> None:
     with pytest.raises(BadInput):
         tickets.create(REPO, title, "", "ann")
-    assert tickets.list() == []
+    assert filed(tickets) == []
 
 
 @pytest.mark.parametrize("body", ["a\0b", "x" * (BODY_LIMIT + 1), os.fsdecode(b"caf\xe9")])
 def test_a_description_is_text_of_a_bounded_length(body: str, tickets: Tickets) -> None:
     with pytest.raises(BadInput):
         tickets.create(REPO, "x", body, "ann")
-    assert tickets.list() == []
+    assert filed(tickets) == []
 
 
 def test_what_is_just_not_too_long_is_kept_whole(tickets: Tickets) -> None:
@@ -86,7 +88,7 @@ def test_a_ticket_that_is_not_there_is_not_found(missing: int, tickets: Tickets,
         lambda: tickets.read(missing),
         lambda: tickets.comment(missing, "x", "ann"),
         lambda: tickets.label(missing, ("x",)),
-        lambda: tickets.close(missing),
+        lambda: close(tickets, missing),
         lambda: tickets.claim(missing, "t1", "01", PLACE),
     ]
     for verb in verbs:
@@ -98,16 +100,6 @@ def test_a_ticket_of_another_repository_is_not_found_and_says_whose_it_is(ticket
     with pytest.raises(NotFound, match=REPO):
         tickets.read(number, "/srv/other")
     assert tickets.read(number, REPO).number == number
-
-
-def test_tickets_are_listed_by_repository_and_open_ones_first_of_all(tickets: Tickets) -> None:
-    for repo in (REPO, "/srv/other", REPO):
-        tickets.create(repo, "x", "", "ann")
-    tickets.close(1)
-    assert [one.number for one in tickets.list()] == [2, 3]
-    assert [one.number for one in tickets.list(REPO)] == [3]
-    assert [one.number for one in tickets.list(REPO, closed=True)] == [1, 3]
-    assert tickets.list("/srv/third") == []
 
 
 def test_comments_are_kept_in_order(tickets: Tickets, number: int) -> None:
@@ -155,17 +147,17 @@ def test_what_is_no_label_is_refused_and_none_is_changed(name: str, tickets: Tic
 
 def test_a_closed_ticket_is_closed_however_often(tickets: Tickets, number: int) -> None:
     for _ in range(2):
-        tickets.close(number)
+        close(tickets, number)
     assert tickets.read(number).state == "closed"
 
 
 def test_a_claimed_ticket_is_not_closed(tickets: Tickets, number: int) -> None:
     tickets.claim(number, "t1", "01", PLACE)
     with pytest.raises(IssueTaken, match="worker 01"):
-        tickets.close(number)
+        close(tickets, number)
     assert tickets.read(number).state == "open"
-    tickets.release(number, "t1", "open")
-    tickets.close(number)
+    tickets.release(number, "t1", "unclaimed")
+    close(tickets, number)
     assert tickets.read(number).state == "closed"
 
 
@@ -173,12 +165,12 @@ def test_of_twenty_that_claim_a_ticket_one_has_it(tickets: Tickets, number: int)
     answers = race(lambda one: tickets.claim(number, f"t{one}", f"{one:02}", PLACE))
     assert answers.count(None) == 1
     assert [type(one) for one in answers if one is not None] == [IssueTaken] * 19
-    assert tickets.claims() == {number: f"{answers.index(None):02}"}
+    assert holders(tickets) == {number: f"{answers.index(None):02}"}
 
 
 def test_the_same_task_may_claim_again(tickets: Tickets, number: int) -> None:
     assert race(lambda _: tickets.claim(number, "t1", "01", PLACE)) == [None] * 20
-    assert tickets.claims() == {number: "01"}
+    assert holders(tickets) == {number: "01"}
 
 
 def test_a_taken_ticket_says_by_whom(tickets: Tickets, number: int) -> None:
@@ -192,16 +184,16 @@ def test_a_taken_ticket_says_by_whom(tickets: Tickets, number: int) -> None:
 def test_a_released_ticket_can_be_claimed_by_another(tickets: Tickets, number: int) -> None:
     tickets.claim(number, "t1", "01", PLACE)
     for _ in range(2):
-        tickets.release(number, "t1", "open")
-    assert tickets.claims() == {}
+        tickets.release(number, "t1", "unclaimed")
+    assert holders(tickets) == {}
     tickets.claim(number, "t2", "02", PLACE)
-    assert tickets.claims() == {number: "02"}
+    assert holders(tickets) == {number: "02"}
 
 
 def test_a_claim_is_released_by_its_own_task_alone(tickets: Tickets, number: int) -> None:
     tickets.claim(number, "t1", "01", PLACE)
-    tickets.release(number, "t2", "done")
-    assert tickets.claims() == {number: "01"}
+    tickets.release(number, "t2", "completed")
+    assert holders(tickets) == {number: "01"}
     assert tickets.read(number).state == "open"
 
 

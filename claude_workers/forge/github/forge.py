@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from claude_workers import config, files
+from claude_workers import config, files, names
 from claude_workers.errors import Limited, NoCredentials, NotFound, Refused, Unreachable
 from claude_workers.forge.github import marks
 from claude_workers.forge.github.claims import OWN, Claims
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from claude_workers.paths import Layout
 
 _COLOUR = "5319e7"
-_MEANING = {"pull-request": "A worker's pull request awaits review"}
+_MEANING = {
+    "pull-request": "A worker's pull request awaits review",
+    "answered": "A worker's answer awaits a person's word",
+}
 _TRIES = 3
 _OWNERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
@@ -79,7 +82,7 @@ class GitHubForge:
         listed = self._rest.pages(f"{self._at}/issues", labels=label, state="open", sort="created", direction="asc")
         return [
             int(one["number"]) for one in listed
-            if "pull_request" not in one and not any(_is_held(name) for name in label_names(one))
+            if "pull_request" not in one and not any(names.says_taken(name) for name in label_names(one))
         ]  # fmt: skip
 
     def claim(self, task: Task) -> None:
@@ -196,7 +199,3 @@ class GitHubForge:
     def rights(self) -> Rights:
         """Return what the token may do and what the rules forbid."""
         return look(self._rest, self._at)
-
-
-def _is_held(label: str) -> bool:
-    return label == "pull-request" or label.startswith("worker:")
