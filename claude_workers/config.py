@@ -29,6 +29,7 @@ _CHOICES = {
     "expect": ("change", "answer", "either"),
     "auth": ("key", "token"),
     "forge_access": ("runner", "worker"),
+    "merge": ("review", "auto"),
 }
 
 
@@ -98,6 +99,7 @@ class Settings:
     ssh_key: str | None = _key(None, "private key file for git over SSH; unset: HTTPS with the token")
     ssh_url: str | None = _key(None, "git's address with ssh_key; unset: ssh://git@SERVER/OWNER/REPO.git")
     submodules: tuple[str, ...] = _key((), "submodules the runner fetches with its access: owner/repo")
+    merge: str = _key("review", "review: a person merges; auto: what passes is merged (on GitHub: by [repos] alone)")
     follow_rounds: int = _key(3, "how often failing checks and reviews of a change go back to its agent", kind="int")
     origins: dict[str, str] = field(default_factory=dict)
 
@@ -114,7 +116,7 @@ REPOSITORY_KEYS = frozenset(
     | SPAN_KEYS
     | {"budget_usd", "budget_tokens", "time_limit", "memory_limit", "rescue_remote"}
     | {"setup_required", "env_file", "expect", "trust_project_settings", "credential_set", "forge_access"}
-    | {"approval_label", "ssh_key", "ssh_url", "submodules", "follow_rounds"}
+    | {"approval_label", "ssh_key", "ssh_url", "submodules", "follow_rounds", "merge"}
 )
 GATE_FILE = ".claude-workers.toml"
 

@@ -44,10 +44,11 @@ class EmbeddedForge:
             self._tickets.check(task.issue, self._repo)
             self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, self._root))
 
-    def release(self, task: Task, *, proposed: bool) -> None:
-        """Give the ticket back: ready for a person's word, or open again."""
+    def release(self, task: Task, *, proposed: bool, merged: bool = False) -> None:
+        """Give the ticket back: done, ready for a person's word, or open again."""
         if task.issue:
-            self._tickets.release(task.issue, task.task_id, "completed" if proposed else "unclaimed")
+            verb = "done" if merged else "completed" if proposed else "unclaimed"
+            self._tickets.release(task.issue, task.task_id, verb)
 
     def waiting(self, label: str) -> list[int]:
         """Return the tickets that may be claimed, with a label if it is not empty, the most urgent and oldest first."""
@@ -91,6 +92,10 @@ class EmbeddedForge:
     def propose(self, change: Change) -> str:
         """Record the change and return `change/<number>`."""
         return f"change/{self._tickets.record(change)}"
+
+    def land(self, branch: str, head: str) -> None:
+        """Note that a branch's change was merged."""
+        self._tickets.land(self._repo, branch, head)
 
     def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:  # noqa: ARG002
         """Refuse: changes of tickets have no reviews."""

@@ -26,8 +26,8 @@ class Forge(Protocol):
     def claim(self, task: Task) -> None:
         """Take the task's issue, atomically, for that task id; IssueTaken when another holds it."""
 
-    def release(self, task: Task, *, proposed: bool) -> None:
-        """Give the task's claim back; `proposed`: what it made awaits a person's word."""
+    def release(self, task: Task, *, proposed: bool, merged: bool = False) -> None:
+        """Give the task's claim back; `proposed`: what it made awaits a person's word, unless it is `merged`."""
 
     def holder(self, number: int) -> Claim | None:
         """Return who has claimed an issue, None for nobody."""
@@ -49,6 +49,9 @@ class Forge(Protocol):
 
     def propose(self, change: Change) -> str:
         """Find or create the change of a pushed branch and return its address."""
+
+    def land(self, branch: str, head: str) -> None:
+        """Note that a branch's change was merged, `head` being seen in its base."""
 
     def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:
         """Return a change with what is to be mended; what was `heard` before, by its key, is left out."""

@@ -139,7 +139,12 @@ class Progress(Record):
     files_changed: list[str] = field(default_factory=list)
     gate_changes: list[str] = field(default_factory=list)
     untracked: list[str] = field(default_factory=list)
+    pushed: list[str] = field(default_factory=list)
+    published: str = ""
+    published_base: str = ""
     pull_request: str = ""
+    conflicts: int = 0
+    merged: str = ""
     outcome: str = ""
     reason: str = ""
     unchecked: list[str] = field(default_factory=list)
@@ -151,7 +156,8 @@ class Receipt(Record):
     """How a task ended and the observed facts that say so; the content of `receipt.json`.
 
     `verify` is None when no gate is configured: the outcome is then unverified. `cost_usd`,
-    `usage` and `answer` are the agent's word. `unchecked` says what nobody looked at.
+    `usage` and `answer` are the agent's word. `unchecked` says what nobody looked at. `merged` is the commit
+    of the change that was seen in its base, "" for none.
     """
 
     outcome: str
@@ -179,6 +185,7 @@ class Receipt(Record):
     notes: list[str]
     isolation: str
     finished_at: str
+    merged: str = ""
     schema: int = SCHEMA
 
     @property

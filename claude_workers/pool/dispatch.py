@@ -254,11 +254,7 @@ def start_runner(home: Home, task: Task) -> None:
         raise WorkersError("the runner died at once", "claude-workers doctor")
 
 
-def continue_task(home: Home, task: Task) -> Task:
-    """Start a new attempt at a stopped, crashed or waiting task; the caller holds the worker's lock.
-
-    Its issue is claimed again: a dispatch that was killed halfway may not have come to that.
-    """
+def _claim_again(home: Home, task: Task) -> None:
     forge = forge_of(home.layout, task.repository)
     forge.claim(task)
     if task.issue and not (home.run(task.task_id) / "issue.json").exists():
@@ -267,6 +263,16 @@ def continue_task(home: Home, task: Task) -> Task:
         )
     if task.issue:
         forge.label(task.issue, add=(str(task.options.get("label") or f"worker:{home.worker}"),))
+
+
+def continue_task(home: Home, task: Task) -> Task:
+    """Start a new attempt at a stopped, crashed or waiting task; the caller holds the worker's lock.
+
+    Its issue is claimed again: a dispatch that was killed halfway may not have come to that.
+    """
+    # One that has come to its outcome is only to be told: what it had claimed may be done, or another's.
+    if not tasks.progress(home, task.task_id).outcome:
+        _claim_again(home, task)
     me = current()
     starter = {**task.extra, "dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}}
     # What only waited goes on with the attempt it had.

@@ -38,7 +38,7 @@ def finish(run: Run) -> Receipt:
 
 
 def _give_back(run: Run, made: Receipt) -> None:
-    run.forge.release(run.task, proposed=made.succeeded)
+    run.forge.release(run.task, proposed=made.succeeded, merged=bool(made.merged))
 
 
 def make_receipt(run: Run) -> Receipt:
@@ -73,6 +73,7 @@ def make_receipt(run: Run) -> Receipt:
         notes=seen.notes,
         isolation=task.isolation,
         finished_at=clock.now(),
+        merged=seen.merged,
     )
 
 
@@ -105,6 +106,7 @@ def headline(made: Receipt) -> str:
         "deferred": "Deferred",
     }
     line = words.get(made.outcome, made.outcome.capitalize())
+    line += f", merged at {made.merged[:12]}" if made.merged else ""
     return f"{line}: {made.reason}." if made.reason else f"{line}."
 
 

@@ -14,6 +14,7 @@ from claude_workers.lock import locked
 from claude_workers.process import spawn
 from claude_workers.process.identity import current
 from claude_workers.runner.finish import finish
+from claude_workers.runner.merge import ending, merge
 from claude_workers.runner.prepare import prepare
 from claude_workers.runner.publish import publish
 from claude_workers.runner.rescue import UNSAVED, rescue
@@ -31,6 +32,7 @@ _VERBS: dict[str, Callable[[Run], str | None]] = {
     "working": work,
     "verifying": verify,
     "publishing": publish,
+    "merging": merge,
 }
 _FIRST = "preparing"
 _HANDOVER = 15.0
@@ -126,11 +128,11 @@ def _to_its_end(run: Run, phase: str) -> None:
     try:
         _phases(run, phase)
     except Ended as end:
-        _end(run, end.outcome, end.reason)
+        _end(run, ending(run, end))
     except (Refused, Unreachable, NoSpace):
         raise  # time or a person will mend it: the task waits
     except WorkersError as error:
-        _end(run, "failed", str(error))
+        _end(run, ending(run, Ended("failed", str(error))))
 
 
 def _phases(run: Run, phase: str) -> None:
@@ -142,17 +144,17 @@ def _phases(run: Run, phase: str) -> None:
     following: str | None = "working" if phase == _FIRST else phase
     while following:
         run.save(phase=following)
-        if following in _SHORT:
-            signal.signal(signal.SIGTERM, _stop_soon)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, _stop_soon if following in _SHORT else _stop)
         following = _VERBS[following](run)
 
 
-def _end(run: Run, outcome: str, reason: str) -> None:
+def _end(run: Run, end: Ended) -> None:
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
         signal.signal(signal.SIGTERM, _stop_soon)
-    if outcome != "pull_request" and not run.progress.outcome:
+    if end.outcome != "pull_request" and not run.progress.outcome:
         _rescued(run)
-    run.observe(outcome=outcome, reason=reason)
+    run.observe(outcome=end.outcome, reason=end.reason)
     finish(run)
 
 

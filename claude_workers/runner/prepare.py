@@ -85,7 +85,9 @@ def _make_clone(run: Run) -> None:
     making = run.clone.with_name(f"{run.clone.name}.making")
     files.remove_tree(making)
     files.make_private(making)
-    beginning = clone.Beginning(run.mirror, run.progress.base_branch, run.task.branch, run.progress.start)
+    beginning = clone.Beginning(
+        run.mirror, run.progress.base_branch, run.progress.base, run.task.branch, run.progress.start
+    )
     inner = Scripts(inside.making_enclosure(run, making))
     clone.create(inner, making, beginning)
     rescued = rescues.last(run.store, run.kept)

@@ -10,18 +10,33 @@ from claude_workers.runner.run import Ended, Run
 from claude_workers.workspace.push import push
 
 
-def publish(run: Run) -> None:
+def publish(run: Run) -> str:
     """Push the head from our repository and propose the change; each step may be repeated."""
-    head, branch = run.progress.head, run.task.branch
-    continued = run.progress.start if run.progress.start != run.progress.base else None
     try:
-        push(run.store, run.origin, head, branch, continued)
+        push_branch(run)
     except GitFailed as error:
-        raise Ended("failed", f"{branch} could not be pushed: {error.message}") from error
+        raise Ended("failed", f"{run.task.branch} could not be pushed: {error.message}") from error
+    propose(run)
+    if run.merges:
+        return "merging"
+    raise Ended("pull_request")
+
+
+def push_branch(run: Run) -> None:
+    """Push the head as the task's branch, in place of what this task had pushed before."""
+    head, seen = run.progress.head, run.progress
+    if head not in seen.pushed:
+        run.observe(pushed=[*seen.pushed, head])  # before the push: a runner that is killed meanwhile knows it again
+    continued = [seen.start] if seen.start != seen.base else []
+    push(run.store, run.origin, head, run.task.branch, {*continued, *run.progress.pushed})
+    run.observe(published=head, published_base=seen.base)
+
+
+def propose(run: Run) -> None:
+    """Propose the published head as a change, or bring the change up to date."""
     address = run.forge.propose(_change(run))
     run.observe(pull_request=address)
-    run.say(f"published {branch} at {head[:12]} as {address}")
-    raise Ended("pull_request")
+    run.say(f"published {run.task.branch} at {run.progress.head[:12]} as {address}")
 
 
 def _change(run: Run) -> Change:

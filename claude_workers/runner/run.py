@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _SAVE_EVERY = 0.5
 # What git is asked by: a secret that looks like one of these must not take its place.
-_NAMES = frozenset({"base_branch", "base", "head", "start", "rescued", "pull_request", "outcome"})
+_NAMES = frozenset({"base_branch", "base", "head", "start", "rescued", "pull_request", "outcome",
+                    "pushed", "published", "published_base", "merged"})  # fmt: skip
 MADE_FOR = "github/.made-for"
 
 
@@ -109,6 +110,14 @@ class Run:
     def holds_token(self) -> bool:
         """Whether the agent has a token of its own for the forge."""
         return self.task.options.get("forge_access") == "worker"
+
+    @property
+    def merges(self) -> bool:
+        """Whether the change is to be merged: a person said so, or it is configured; on GitHub for this very one."""
+        if self.task.options.get("merge"):
+            return True
+        configured = self.settings.origins.get("merge", "").endswith(f'[repos."{self.repository.name}"]')
+        return self.settings.merge == "auto" and (self.repository.path is not None or configured)
 
     @property
     def kept(self) -> str:

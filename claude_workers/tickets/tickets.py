@@ -125,6 +125,17 @@ class Tickets:
                 rows.log(db, change.issue, change.worker, "proposed", f"change/{row['id']}")
             return int(row["id"])
 
+    def land(self, repo: str, branch: str, head: str) -> None:
+        """Note that a branch's open change was merged, with this head."""
+        with self._database.transaction() as db:
+            query = "SELECT * FROM changes WHERE repo = ? AND branch = ? AND state = 'open'"
+            row = db.execute(query, (repo, branch)).fetchone()
+            if row:
+                query = "UPDATE changes SET state = 'merged', head = ?, updated_at = ? WHERE id = ?"
+                db.execute(query, (head, clock.now(), row["id"]))
+                if row["ticket_id"] is not None:
+                    rows.log(db, row["ticket_id"], row["worker"], "merged", f"change/{row['id']} at {head[:12]}")
+
     def change(self, repo: str, branch: str) -> Change | None:
         """Return the open change of a branch; None when there is none."""
         with self._database.reading() as db:

@@ -36,10 +36,11 @@ _KEEPING = threading.Lock()
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where a clone begins: our mirror, the base it shows, and a new branch at a commit."""
+    """Where a clone begins: our mirror, the base it shows and its tip, and a new branch at a commit."""
 
     mirror: Path
     base_branch: str
+    base: str
     branch: str
     commit: str
 
@@ -75,7 +76,7 @@ class Carried:
 
 def create(inside: Inside, clone: Path, beginning: Beginning) -> None:
     """Make the clone, sharing objects with our mirror, on a new branch."""
-    words = (beginning.mirror, beginning.base_branch, beginning.branch, beginning.commit)
+    words = (beginning.mirror, beginning.base_branch, beginning.base, beginning.branch, beginning.commit)
     inside(scripts.CLONE, str(clone), *map(str, words))
 
 

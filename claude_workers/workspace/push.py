@@ -12,6 +12,8 @@ from claude_workers.git import GitFailed
 from claude_workers.workspace.upstream import LOOK, ORPHANED, descends, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from claude_workers.access import Origin
 
 _PUSHES = 5
@@ -29,8 +31,8 @@ def try_push(origin: Origin) -> None:
         git.run(*words, at=place, access=origin.access, timeout=LOOK)
 
 
-def push(path: Path, origin: Origin, sha: str, branch: str, expected: str | None) -> None:
-    """Publish `sha` as an upstream branch that still stands at `expected` (None: must not exist).
+def push(path: Path, origin: Origin, sha: str, branch: str, ours: Collection[str]) -> None:
+    """Publish `sha` as an upstream branch that is new, or stands at one of `ours`.
 
     Already there: nothing is done. Raises GitFailed when somebody else moved the branch. A push of
     ours that outlived a killed runner may hold the branch's lock: that is waited for.
@@ -42,16 +44,38 @@ def push(path: Path, origin: Origin, sha: str, branch: str, expected: str | None
         if stands == sha:
             _flush_local(origin)
             return
-        if stands and resolve(path, stands) and descends(path, stands, sha):
-            expected = stands  # the agent itself pushed a part: what follows takes nothing away
-        lease = f"--force-with-lease={ref}:{expected or ''}"
+        # Also what the agent itself pushed a part of: what follows takes nothing away.
+        known = stands in ours or (stands and resolve(path, stands) and descends(path, stands, sha))
+        expected = stands if known else ""
+        lease = f"--force-with-lease={ref}:{expected}"
         try:
             git.run("push", "--quiet", lease, origin.url, f"{sha}:{ref}", at=path, access=origin.access)
         except GitFailed:
-            if stands != (expected or "") or not left:
+            if stands != expected or not left:
                 raise
             time.sleep(_PUSH_PAUSE)
             _unlock_local(origin, branch)
+
+
+def advance(path: Path, origin: Origin, sha: str, ref: str, onto: str) -> bool:
+    """Let a ref go on from `onto`, or from behind it, to `sha`; False when it stands elsewhere now."""
+    listed = git.text("ls-remote", origin.url, ref, timeout=LOOK, access=origin.access)
+    stands = listed.partition("\t")[0]
+    if stands == sha:
+        _flush_local(origin)
+        return True
+    if stands and not (resolve(path, stands) and descends(path, stands, onto)):
+        return False
+    lease = f"--force-with-lease={ref}:{stands}"
+    try:
+        git.run("push", "--quiet", lease, origin.url, f"{sha}:{ref}", at=path, access=origin.access)
+    except GitFailed:
+        after = git.text("ls-remote", origin.url, ref, timeout=LOOK, access=origin.access).partition("\t")[0]
+        if after == stands:
+            raise
+        return after == sha
+    _flush_local(origin)
+    return True
 
 
 def _flush_local(origin: Origin) -> None:

@@ -44,9 +44,14 @@ def last(store: Path, kept: str) -> Carried | None:
 
 
 def heads(mirror: Path) -> dict[str, str]:
-    """Return upstream's branches as the mirror knows them."""
-    listed = git.text("for-each-ref", "--format=%(refname:lstrip=3) %(objectname)", "refs/upstream/heads", at=mirror)
-    return {name: sha for name, _, sha in (line.partition(" ") for line in listed.splitlines())}
+    """Return upstream's branches as the mirror knows them, and what was merged but not pulled into one."""
+    words = ("for-each-ref", "--format=%(refname:lstrip=3) %(objectname)")
+    found = {}
+    for below, mark in (("heads", ""), ("merged", "merged: ")):
+        for line in git.text(*words, f"refs/upstream/{below}", at=mirror).splitlines():
+            name, _, sha = line.partition(" ")
+            found[f"{mark}{name}"] = sha
+    return found
 
 
 def every(store: Path) -> Iterator[Rescue]:

@@ -2,7 +2,7 @@
 
 CLONE = """
 set -eu
-clone=$1 bare=$2 base=$3 branch=$4 start=$5
+clone=$1 bare=$2 base=$3 tip=$4 branch=$5 start=$6
 mkdir -p "$clone" && cd "$clone"
 git init --quiet
 printf '%s\\n' "$bare/objects" > .git/objects/info/alternates
@@ -10,6 +10,7 @@ git config remote.origin.url "$bare"
 git config remote.origin.pushurl the-runner-publishes-your-commits
 git config remote.origin.fetch '+refs/upstream/heads/*:refs/remotes/origin/*'
 git fetch --quiet origin '+refs/upstream/heads/*:refs/remotes/origin/*' '+refs/upstream/tags/*:refs/tags/*'
+git update-ref "refs/remotes/origin/$base" "$tip"
 git symbolic-ref refs/remotes/origin/HEAD "refs/remotes/origin/$base"
 git checkout --quiet --no-track -b "$branch" "$start"
 """

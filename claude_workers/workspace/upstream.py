@@ -27,6 +27,8 @@ _LOCK_WAIT = 1800.0
 LOOK = 60.0
 _NAMES, _NAME = 1000, 300
 _TEXT = 1 << 20
+# What was merged into a branch that somebody has checked out, until `pull` takes it there.
+MERGED = "refs/claude-workers/merged"
 _LONGEST = 200  # a file's name may have 255 bytes
 # A git whose runner was killed holds a lock for moments only: after so many seconds it is nobody's.
 ORPHANED = 3.0
@@ -114,15 +116,27 @@ def mirror(layout: Layout, origin: Origin) -> Path:
         # The first pack is kept as it came: unpacking few but large objects takes longer than fetching them.
         whole = ("-c", "fetch.unpackLimit=1") if git.make_bare(path) else ()
         git.unlock(path, ORPHANED)
-        specs = ("+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*")
+        specs = ["+refs/heads/*:refs/upstream/heads/*", "+refs/tags/*:refs/upstream/tags/*"]
+        specs += [f"+{MERGED}/*:refs/upstream/merged/*"] if origin.repository.path else []
         words = (*whole, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", origin.url, *specs)
         git.run(*words, at=path, access=origin.access)
     return path
 
 
 def tip(path: Path, branch: str) -> str | None:
-    """Return the mirrored tip of an upstream branch; None when there is none."""
-    return resolve(path, f"refs/upstream/heads/{branch}")
+    """Return the mirrored tip of an upstream branch, with what was merged into it already; None when there is none."""
+    own, merged = (resolve(path, f"refs/upstream/{kind}/{branch}") for kind in ("heads", "merged"))
+    # Where a person has gone another way since, what was merged and verified is gone on from.
+    return merged if own and merged and not descends(path, merged, own) else own
+
+
+def landing(repository: Repository, branch: str) -> str:
+    """Return the ref that a merge into a branch moves: never one that somebody has checked out."""
+    if repository.path:
+        listed = git.text("-C", repository.path, "worktree", "list", "--porcelain", timeout=LOOK)
+        if f"branch refs/heads/{branch}" in listed.splitlines() and "bare" not in listed.splitlines():
+            return f"{MERGED}/{branch}"
+    return f"refs/heads/{branch}"
 
 
 def resolve(path: Path, name: str) -> str | None:

@@ -15,7 +15,7 @@ class Plan:
     """What is played: where, which commits, so many seconds between them, with or without a gate and an open end.
 
     `prelude` is a shell command that is run first; `open_end` leaves a change uncommitted; `slow` are the seconds
-    that the agent needs beyond the stand-in's.
+    that the agent needs beyond the stand-in's; `merge`: what passes is merged, its base having moved on meanwhile.
     """
 
     kind: str
@@ -25,6 +25,7 @@ class Plan:
     open_end: bool = False
     prelude: str = "true"
     slow: float = 0.0
+    merge: bool = False
 
     @property
     def subjects(self) -> list[str]:
@@ -60,6 +61,7 @@ class Plan:
         """The operator's config.toml: kills are many, and nobody waits long between them."""
         gate = f"test -f {self.numbers[-1]}.txt && grep -qx '# {self.numbers[-1]}' calc.py"
         lines = ["max_attempts = 99", 'backoff = "0.02s"', "disk_floor = 0", "memory_floor = 0"]
+        lines += ['merge = "auto"'] if self.merge else []
         return "\n".join([*lines, *([f'verify = "{gate}"'] if self.verify else []), ""])
 
 

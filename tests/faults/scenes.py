@@ -16,6 +16,7 @@ from claude_workers.lock import is_free
 from claude_workers.process.table import marked
 from claude_workers.tickets.tickets import Tickets
 from tests.conftest import git, make_repository
+from tests.desk import filed
 from tests.faults.plan import Plan
 from tests.github.contract import Contract
 from tests.github.fake import GitHub
@@ -106,7 +107,8 @@ class Scene:
         subjects = git("log", "--reverse", "--format=%s", f"main..{task.branch}", at=at).splitlines()
         assert subjects == plan.subjects, self.evidence()
         names = git("ls-tree", "--name-only", task.branch, at=at).splitlines()
-        assert names == sorted(["calc.py", *(f"{number}.txt" for number in plan.numbers)])
+        elsewhere = ["elsewhere.txt"] if plan.merge else []
+        assert names == sorted(["calc.py", *elsewhere, *(f"{number}.txt" for number in plan.numbers)])
         said = [line for line in git("show", f"{task.branch}:calc.py", at=at).splitlines() if line.startswith("# ")]
         assert said == [f"# {word}" for word in (*plan.numbers, *(["left"] if plan.open_end else []))]
 
@@ -128,6 +130,38 @@ class Scene:
         assert found == [], "nothing was left to be done"
         assert list(self.fleet.recover()) == []
         assert len(list(self.home.completed.iterdir())) == 1
+
+
+# An upstream's own: when a worker's branch comes in for the first time, somebody else has changed the base, too.
+_MOVING = """#!/bin/sh
+[ -e elsewhere ] && exit 0
+touch elsewhere
+blob=$(echo x | git hash-object -w --stdin)
+tree=$({ git ls-tree main; printf '100644 blob %s\\telsewhere.txt\\n' "$blob"; } | git mktree)
+new=$(git -c user.name=Ann -c user.email=ann@example.org commit-tree -p main -m Elsewhere "$tree")
+git update-ref refs/heads/main "$new"
+"""
+
+
+class Merging(Scene):
+    """The same where what passes is merged onto a base that moves meanwhile."""
+
+    def __init__(self, stage: Stage, plan: Plan, repo: str, upstream: Path) -> None:
+        super().__init__(stage, plan, repo, upstream)
+        hook = upstream / ".git/hooks/post-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(_MOVING, encoding="utf-8")
+        hook.chmod(0o755)
+
+    def _assert_published(self, task: Task) -> None:
+        super()._assert_published(task)
+        merged = git("rev-parse", "refs/claude-workers/merged/main", at=self.upstream)
+        assert merged == git("rev-parse", task.branch, at=self.upstream)
+        subjects = git("log", "--reverse", "--format=%s", merged, at=self.upstream).splitlines()
+        assert subjects == ["Begin", "Elsewhere", *self.plan.subjects]
+        assert git("rev-list", "--merges", merged, at=self.upstream) == ""
+        [ticket] = filed(self.fleet.layout.tickets)
+        assert ticket.status == "done"
 
 
 class OnGitHub(Scene):
@@ -177,7 +211,7 @@ def scene(plan: Plan, folder: Path, contract: Contract, monkeypatch: pytest.Monk
             made: Scene = OnGitHub(GitHubStage(github), plan)
         else:
             calc = make_repository(folder / "calc")
-            made = Scene(Stage(calc), plan, str(calc), calc)
+            made = (Merging if plan.merge else Scene)(Stage(calc), plan, str(calc), calc)
             if plan.kind == "ticket":
                 tickets = Tickets(made.fleet.layout.tickets)
                 made.issue = tickets.create(str(calc), "Count", plan.prompt, "ann")

@@ -80,6 +80,17 @@ GITHUB = [
     Step("claim-removal-started", STARTED, "':refs/claude-workers"),
     Step("claim-given-back", "claude_workers.forge.github.claims:Claims._push"),
 ]
+MERGING = [
+    Step("phase-merging", SAVE, "'merging'"),
+    Step("rebased", "claude_workers.workspace.rebase:rebase"),
+    Step("rebase-observed", OBSERVE, "], 'base'"),
+    Step("verified-again", "claude_workers.runner.merge:verify"),
+    Step("pushed-again", "claude_workers.runner.merge:push_branch", when=BOTH),
+    Step("base-pushed", GIT, "--force-with-lease=refs/claude-workers/merged", BOTH),
+    Step("landed-observed", OBSERVE, "'merged'"),
+    Step("landed", f"{EMBEDDED}.land", when=BOTH),
+    Step("ticket-done", f"{EMBEDDED}.release", when=BOTH),
+]
 DISPATCH = [
     Step("worker-claimed", "claude_workers.files:create_exclusive", "task.json", BOTH),
     Step("issue-written", "claude_workers.files:write_atomic", "issue.json", BOTH),

@@ -24,7 +24,7 @@ from tests.faults.conftest import Stages
 from tests.faults.kills import WAYS, ask, assert_gone, await_death, await_end, go_on
 from tests.faults.plan import Plan
 from tests.faults.scenes import Scene
-from tests.faults.steps import DISPATCH, FORGES, GATED, GITHUB, OPEN_END, RUNNER, Step, everyday, soak
+from tests.faults.steps import DISPATCH, FORGES, GATED, GITHUB, MERGING, OPEN_END, RUNNER, Step, everyday, soak
 from tests.faults.trap import Trap, command, spawner
 from tests.racing import until
 
@@ -80,6 +80,14 @@ def test_a_runner_killed_at_a_step_on_github_leaves_what_restart_completes(
     step: Step, trap: Trap, stages: Stages, spring: Spring
 ) -> None:
     with stages(Plan("github", NUMBERS, pause=0.0)) as one:
+        spring(one, trap)
+
+
+@pytest.mark.parametrize(("step", "trap"), everyday(MERGING))
+def test_a_runner_killed_while_it_merges_leaves_what_restart_completes_once(
+    step: Step, trap: Trap, stages: Stages, spring: Spring
+) -> None:
+    with stages(Plan("ticket", NUMBERS, pause=0.0, verify=True, merge=True)) as one:
         spring(one, trap)
 
 

@@ -41,7 +41,7 @@ class Ground:
         self.clone.mkdir(parents=True)
         tip = upstream.tip(self.mirror, "main")
         assert tip
-        self.beginning = Beginning(self.mirror, "main", BRANCH, tip)
+        self.beginning = Beginning(self.mirror, "main", tip, BRANCH, tip)
         clone.create(self.inside(writable=(self.clone,)), self.clone, self.beginning)
 
     def inside(self, *, readable: tuple[Path, ...] = (), writable: tuple[Path, ...] = ()) -> Scripts:

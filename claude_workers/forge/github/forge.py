@@ -92,7 +92,7 @@ class GitHubForge:
         self._remember(OWN)  # before the claim: one that is left behind is to be found again
         self._remember(self._claims.take(task))
 
-    def release(self, task: Task, *, proposed: bool) -> None:  # noqa: ARG002  a pull request says it by itself
+    def release(self, task: Task, *, proposed: bool, merged: bool = False) -> None:  # noqa: ARG002  a pull request tells
         """Give the task's claim back."""
         if task.issue:
             self._claims.give_back(task)
@@ -191,6 +191,9 @@ class GitHubForge:
     def propose(self, change: Change) -> str:
         """Find or create the branch's pull request."""
         return self._pulls.propose(change)
+
+    def land(self, branch: str, head: str) -> None:
+        """Do nothing: GitHub sees for itself that a pull request's head is in its base."""
 
     def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:
         """Return a pull request with what fails on its head and what people who may write said of it."""
