@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from claude_workers.cli.common import Call, print_json
 from claude_workers.cli.ticket_common import AUTHOR, FORMAT, ID, comment_lines, done, me, numbers, queue_of
+from claude_workers.errors import BadInput
+
+if TYPE_CHECKING:
+    from claude_workers.model import Task
 
 
 @click.command()
@@ -69,15 +75,30 @@ def label(call: Call, number: int, names: tuple[str, ...], *, remove: bool) -> N
 @AUTHOR
 @click.pass_obj
 def approve(call: Call, number: int, title: str | None, description: str | None, author: str | None) -> None:
-    """Make a proposal a task that agents may claim, with your edits.
+    """Merge a ticket's change, or make a proposal a task that agents may claim, with your edits.
+
+    The change is rebased onto its base, verified there and merged, by the worker that made it, in the background.
 
     \b
+    claude-workers ticket approve 3
     claude-workers ticket approve 4 --title "Cache the answers for an hour"
     """
-    from claude_workers.tickets import people  # noqa: PLC0415  start-up cost
+    from claude_workers.pool import reviews  # noqa: PLC0415  start-up cost
+    from claude_workers.tickets import people  # noqa: PLC0415
 
+    if queue_of(call).read(number).type == "task":
+        if title is not None or description is not None:
+            raise BadInput("a change has no title to edit", "leave --title and --description out")
+        _attended(call, reviews.approve(call.layout, number, me(author)), f"approved {number}", "merges it")
+        return
     people.approve(queue_of(call).database, number, me(author), title, description)
     done(call, f"approved {number}")
+
+
+def _attended(call: Call, task: Task | None, said: str, what: str) -> None:
+    later = "its worker is busy: done when it is idle, by claude-workers work, or by the same call again"
+    how = f"worker {task.worker} {what}: claude-workers watch {task.worker}" if task else later
+    done(call, f"{said}; {how}", task_id=task.task_id if task else None)
 
 
 @click.command()
@@ -86,13 +107,19 @@ def approve(call: Call, number: int, title: str | None, description: str | None,
 @AUTHOR
 @click.pass_obj
 def reject(call: Call, number: int, why: str, author: str | None) -> None:
-    """Turn a proposal down.
+    """Send a ticket's change back to its agent with a reason, or turn a proposal down.
 
     \b
+    claude-workers ticket reject 3 "Negative numbers are missing"
     claude-workers ticket reject 4 "We have this already"
     """
-    from claude_workers.tickets import people  # noqa: PLC0415  start-up cost
+    from claude_workers.pool import reviews  # noqa: PLC0415  start-up cost
+    from claude_workers.tickets import people  # noqa: PLC0415
 
+    if queue_of(call).read(number).type == "task":
+        task = reviews.reject(call.layout, number, me(author), why)
+        _attended(call, task, f"rejected {number}", "is told why")
+        return
     people.reject(queue_of(call).database, number, me(author), why)
     done(call, f"rejected {number}")
 

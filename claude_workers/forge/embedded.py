@@ -6,13 +6,12 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from claude_workers.errors import BadInput
-from claude_workers.model import Repository
+from claude_workers.model import Repository, Review
 from claude_workers.names import plain_word
 from claude_workers.tickets.tickets import Tickets
 
 if TYPE_CHECKING:
-    from claude_workers.model import Change, Claim, Issue, Review, Task
+    from claude_workers.model import Change, Claim, Issue, Task
     from claude_workers.paths import Layout
 
 
@@ -97,6 +96,8 @@ class EmbeddedForge:
         """Note that a branch's change was merged."""
         self._tickets.land(self._repo, branch, head)
 
-    def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:  # noqa: ARG002
-        """Refuse: changes of tickets have no reviews."""
-        raise BadInput(f"change/{number} is of the embedded forge, which has no reviews", "name a GitHub repository")
+    def review(self, number: int, heard: frozenset[str] = frozenset()) -> Review:
+        """Return a change with what people said under its ticket since it was proposed."""
+        change, state = self._tickets.recorded(number, self._repo)
+        remarks = [one for one in self._tickets.said_since(number) if one.key not in heard]
+        return Review(change, f"change/{number}", state, remarks=remarks)

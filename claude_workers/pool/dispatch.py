@@ -187,7 +187,7 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
         branch=branch,
         base=ready.base,
         model=ready.model,
-        session_id=order.follows.session_id if order.follows else str(uuid.uuid4()),
+        session_id=(order.follows.session_id if order.follows else "") or str(uuid.uuid4()),
         host=ready.host,
         requested_by=order.requested_by or getpass.getuser(),
         dispatched_at=clock.now(),
@@ -226,7 +226,8 @@ def _followed(order: Order) -> Json:
     if order.follows is None:
         return {}
     change = order.follows.change
-    return {"follows": change.number, "heard": list(order.follows.heard), "title": change.title}
+    followed = {"follows": change.number, "heard": list(order.follows.heard), "title": change.title}
+    return followed | ({"merge": True} if order.merge else {})
 
 
 def _own(home: Home, change: Change) -> bool:

@@ -36,8 +36,8 @@ _OVERRIDES = ("budget_usd", "time_limit", "max_turns")
 class Order:
     """What a dispatch asks for, as it was said; None where nothing was.
 
-    `most` workers may be at work here with this one. `same`: the task's id is a mere name for a new
-    one; the same order under way is its answer, too.
+    `most` workers may be at work here with this one. `merge`: what is followed is only to be merged.
+    `same`: the task's id is a mere name for a new one; the same order under way is its answer, too.
     """
 
     worker: str
@@ -57,6 +57,7 @@ class Order:
     trust_author: bool = False
     requested_by: str = ""
     most: int | None = None
+    merge: bool = False
     follows: Follows | None = None
 
 

@@ -14,7 +14,7 @@ from claude_workers.lock import locked
 from claude_workers.process import spawn
 from claude_workers.process.identity import current
 from claude_workers.runner.finish import finish
-from claude_workers.runner.merge import ending, merge
+from claude_workers.runner.merge import begin, ending, merge
 from claude_workers.runner.prepare import prepare
 from claude_workers.runner.publish import publish
 from claude_workers.runner.rescue import UNSAVED, rescue
@@ -141,7 +141,8 @@ def _phases(run: Run, phase: str) -> None:
     run.save(phase=_FIRST)
     prepare(run)
     # After a crash the clone is ready again; the work goes on where its phase says.
-    following: str | None = "working" if phase == _FIRST else phase
+    first = begin(run) if run.task.options.get("merge") and not run.progress.head else "working"
+    following: str | None = first if phase == _FIRST else phase
     while following:
         run.save(phase=following)
         if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:

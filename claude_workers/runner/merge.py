@@ -26,6 +26,18 @@ _CONFLICT = (
 )
 
 
+def begin(run: Run) -> str:
+    """Take up a change that a person wants merged: its branch's tip is the head, which is verified first."""
+    head, base = run.progress.start, run.progress.base
+    since = upstream.fork_point(run.mirror, base, head)
+    run.observe(
+        head=head, base=since, pushed=[head], published=head, published_base=since,
+        files_changed=upstream.changed_files(run.mirror, since, head),
+        pull_request=f"change/{run.task.options['follows']}",
+    )  # fmt: skip
+    return "merging"
+
+
 def merge(run: Run) -> str:
     """Bring the change into its base; where that cannot be, it goes back to the agent, and then to a person."""
     place = run.home.layout.locks / f"merge-{run.mirror.name}"
@@ -58,19 +70,25 @@ def _try(run: Run) -> str | None:
             raise _landed(run, tip)
         _take(run, head, tip)
     try:
-        # What is published has passed; a runner that died may have left another head.
-        if run.progress.published != run.progress.head:
+        if not _has_passed(run):
             following = _verified(run, tip)
             if following != "publishing":
                 return following
             push_branch(run)
-            propose(run)
+            if run.progress.turns:  # else its proposal says what it has to say already
+                propose(run)
         if push.advance(run.store, origin, run.progress.head, upstream.landing(run.repository, branch), tip):
             raise _landed(run, run.progress.head)
     except GitFailed as error:
         raise Ended("failed", f"it could not be pushed: {error.message}") from error
     run.say(f"{branch} has moved on: once more")
     return None
+
+
+def _has_passed(run: Run) -> bool:
+    """Tell whether this very head was published, which only what has passed is; of an older task nobody knows."""
+    seen = run.progress
+    return seen.published == seen.head and (seen.verification is not None or not run.task.options.get("merge"))
 
 
 def _take(run: Run, head: str, tip: str) -> None:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from claude_workers.errors import WorkersError
 from claude_workers.model import HUMAN, Record
 from claude_workers.tickets import rows
-from claude_workers.tickets.queue import Draft, end, file
+from claude_workers.tickets.queue import Draft, check_free, end, file
 
 if TYPE_CHECKING:
     import sqlite3
 
     from claude_workers.tickets.database import Database
+
+
+APPROVED, REJECTED = "approved", "rejected"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,25 @@ def approve(base: Database, number: int, actor: str, title: str | None = None, d
         query = "UPDATE tickets SET type = 'task', assigned_to = NULL, title = ?, description = ? WHERE id = ?"
         db.execute(query, (*texts, number))
         rows.log(db, number, actor, "approved")
+
+
+def review(base: Database, number: int, actor: str, verdict: str, why: str = "") -> None:
+    """Say yes or no to a ticket's change; the label that is left tells so until somebody has attended to it."""
+    with base.transaction() as db:
+        found = rows.row(db, number, None)
+        change = db.execute("SELECT id FROM changes WHERE ticket_id = ? AND state = 'open'", (number,)).fetchone()
+        if found["type"] != "task" or found["status"] not in {"open", "ready"} or change is None:
+            raise WorkersError(f"ticket {number} has no change that waits for a review", f"ticket show {number}")
+        check_free(db, number)
+        if verdict == REJECTED:
+            rows.comment(db, number, why, actor)
+        tried = [one for one in rows.labels(db, number) if one.startswith("worker:")]
+        other = APPROVED if verdict == REJECTED else REJECTED
+        rows.label(db, number, (verdict,), (other, *tried), actor)
+        if verdict == REJECTED:
+            rows.move(db, found, "rejected", actor)
+        else:
+            rows.log(db, number, actor, "approved", f"change/{change['id']}")
 
 
 def reject(base: Database, number: int, actor: str, why: str = "") -> None:

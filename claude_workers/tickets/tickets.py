@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import clock
-from claude_workers.errors import Busy, IssueTaken, Refused, WorkersError
-from claude_workers.model import HUMAN, Change, Claim, Issue
-from claude_workers.tickets import graph, queue, rows
+from claude_workers.errors import Busy, IssueTaken, NotFound, Refused, WorkersError
+from claude_workers.model import HUMAN, Change, Claim, Issue, Remark
+from claude_workers.tickets import graph, people, queue, rows
 from claude_workers.tickets.database import Database
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class Tickets:
             held = db.execute("SELECT * FROM claims WHERE ticket_id = ? AND task_id = ?", (number, task_id)).fetchone()
             if held:
                 db.execute("DELETE FROM claims WHERE ticket_id = ?", (number,))
+                if verb != "unclaimed":  # what a review asked for was done
+                    rows.label(db, number, (), (people.APPROVED, people.REJECTED), held["worker"])
                 rows.move(db, rows.row(db, number, None), verb, held["worker"])
 
     def held(self, repo: str) -> Sequence[Claim]:
@@ -142,12 +144,37 @@ class Tickets:
             row = db.execute(
                 "SELECT * FROM changes WHERE repo = ? AND branch = ? AND state = 'open'", (repo, branch)
             ).fetchone()
+            return _change(row) if row else None
+
+    def change_of(self, number: int) -> Change | None:
+        """Return a ticket's open change, the last one where there are several; None when there is none."""
+        query = "SELECT * FROM changes WHERE ticket_id = ? AND state = 'open' ORDER BY updated_at DESC, id DESC"
+        with self._database.reading() as db:
+            row = db.execute(query, (number,)).fetchone()
+            return _change(row) if row else None
+
+    def recorded(self, number: int, repo: str) -> tuple[Change, str]:
+        """Return a change by its own number, and its state: open or merged; NotFound when there is none."""
+        with self._database.reading() as db:
+            row = db.execute("SELECT * FROM changes WHERE id = ? AND repo = ?", (number, repo)).fetchone()
             if row is None:
-                return None
-            data = dict(row)
-            return Change.from_json(
-                {**data, "number": data["id"], "issue": data["ticket_id"], "draft": bool(data["draft"])}
-            )
+                raise NotFound(f"there is no change {number} of {repo}", "claude-workers ticket list")
+            return _change(row), str(row["state"])
+
+    def said_since(self, change: int) -> Sequence[Remark]:
+        """Return what people said under a change's ticket since it was first proposed."""
+        query = (
+            "SELECT comments.* FROM comments JOIN changes USING (ticket_id) WHERE changes.id = ? AND author != ?"
+            " AND comments.created_at > changes.created_at ORDER BY comments.id"
+        )
+        with self._database.reading() as db:
+            found = db.execute(query, (change, OURS)).fetchall()
+            return [Remark(f"comment:{one['id']}", one["author"], one["body"]) for one in found]
+
+
+def _change(row: sqlite3.Row) -> Change:
+    data = dict(row)
+    return Change.from_json({**data, "number": data["id"], "issue": data["ticket_id"], "draft": bool(data["draft"])})
 
 
 def _check_claimable(db: sqlite3.Connection, ticket: sqlite3.Row) -> None:

@@ -104,6 +104,8 @@ def keep(store: Path, named: dict[str, str], kept: str) -> str:
 def give(store: Path, mirror: Path, sha: str, target: Path) -> None:
     """Write a bundle of one commit's history beyond the mirror to a file, to be checked out elsewhere."""
     known = git.text("for-each-ref", "--format=^%(objectname)", "refs/upstream", at=mirror).splitlines()
+    if upstream.is_mirrored(mirror, sha):  # git makes no bundle of nothing
+        known = [f"^{one}" for one in git.text("rev-parse", f"{sha}^@", at=store).split()]
     with tempfile.TemporaryFile() as wanted:
         wanted.write("\n".join(["refs/carry/head", *known, ""]).encode())
         wanted.seek(0)

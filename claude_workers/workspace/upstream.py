@@ -162,6 +162,19 @@ def descends(path: Path, base: str, head: str) -> bool:
     return git.succeeds("merge-base", "--is-ancestor", base, head, at=path)
 
 
+def is_mirrored(path: Path, commit: str) -> bool:
+    """Tell whether one of upstream's branches or tags holds a commit."""
+    try:
+        return bool(git.text("for-each-ref", "--count=1", f"--contains={commit}", "refs/upstream", at=path))
+    except GitFailed:
+        return False  # the commit is not even here
+
+
+def fork_point(path: Path, base: str, head: str) -> str:
+    """Return the commit at which two histories part; the base itself where they never met."""
+    return git.text("merge-base", base, head, at=path, accept=1) or base
+
+
 def changed_files(path: Path, base: str, head: str, kinds: str = "") -> list[str]:
     """Return the names of files that differ between two commits; 1,000 at most.
 
