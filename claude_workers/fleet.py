@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from claude_workers.errors import NoCredentials
 from claude_workers.giving import Giving
-from claude_workers.model import Message, Receipt, Recovered, Task
+from claude_workers.model import Message, Receipt, Recovered, Task, Worked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from claude_workers.errors import WorkersError
     from claude_workers.home.home import Home
@@ -150,6 +150,22 @@ class Fleet(Giving):
                 yield from (there.addressed(Recovered.from_json(one)) for one in there.stream("recover", *ids))
             else:
                 yield from recover.recover(self.layout, ids)
+
+    def work(
+        self, *workers: str, repos: Sequence[str] = (), label: str | None = None, interval: float = 2.0,
+        ready: Callable[[], None] = lambda: None, **wishes: bool | int | None,
+    ) -> Iterator[Worked]:  # fmt: skip
+        """Let idle workers of this machine take one issue after another; yield what happens.
+
+        Tickets of all repositories are taken, or of those named; of a repository on GitHub, its issues with
+        `label`. `ready` is called once the loop has this root. `wishes` are fields of `pool.work.Wishes`: once,
+        until_empty, most.
+        """
+        from claude_workers.pool.sources import sources
+        from claude_workers.pool.work import Loop, Wishes
+
+        wished = Wishes(workers, **wishes)  # type: ignore[arg-type]
+        return Loop(self._here, sources(self._here, repos, label), wished).run(interval, ready)
 
     def recovering(self, interval: float = 15.0) -> Iterator[Recovered]:
         """Recover again and again, `interval` seconds apart, for as long as the caller listens."""

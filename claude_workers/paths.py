@@ -76,6 +76,21 @@ class Layout:
         return self.locks / "update"
 
     @property
+    def loop(self) -> Path:
+        """What the loop that works on this root was told."""
+        return self.root / ".work.json"
+
+    @property
+    def work_lock(self) -> Path:
+        """Return the lock that the loop of this root holds."""
+        return self.locks / "work"
+
+    @property
+    def recover_lock(self) -> Path:
+        """Return the lock that whoever keeps recovering holds."""
+        return self.locks / "recover"
+
+    @property
     def room_lock(self) -> Path:
         """Return the lock of putting one more worker to work where their number is limited."""
         return self.locks / "room"

@@ -27,9 +27,9 @@ def race(verb: Callable[[int], Answer], count: int = 20) -> list[Answer | Except
         return list(pool.map(run, range(count)))
 
 
-def until(condition: Callable[[], object], what: str) -> None:
+def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
     """Wait until `condition` holds; fail the test, naming `what`, when it never does."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"never: {what}"
         time.sleep(0.002)

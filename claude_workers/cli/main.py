@@ -50,6 +50,7 @@ VERBS = {
     "refresh": ("homes", "Render credentials and templates again."),
     "update": ("update", "Upgrade the tool, then refresh every home."),
     "remove": ("homes", "Delete a worker's home."),
+    "work": ("work", "Let idle workers take one issue after another."),
     "pull": ("pull", "Bring your working tree to what workers merged."),
     "ticket": ("ticket", "The embedded forge: issues beside a repository."),
     "host": ("host", "Name the machines that workers are on, and look at them."),

@@ -30,4 +30,5 @@ from claude_workers.model.view import Recovered as Recovered
 from claude_workers.model.view import Rescue as Rescue
 from claude_workers.model.view import Todo as Todo
 from claude_workers.model.view import Todos as Todos
+from claude_workers.model.view import Worked as Worked
 from claude_workers.model.view import WorkerStatus as WorkerStatus

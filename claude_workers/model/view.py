@@ -153,6 +153,21 @@ class Recovered(Record):
 
 
 @dataclass(frozen=True)
+class Worked(Record):
+    """What a loop did or saw.
+
+    `did`: took, adopted, ended, waits (tried again), passed (over), or what `recover` did.
+    """
+
+    did: str
+    worker: str
+    said: str
+    task_id: str = ""
+    outcome: str = ""
+    succeeded: bool | None = None
+
+
+@dataclass(frozen=True)
 class Orphan(Record):
     """An issue that a worker of this root holds without being at it.
 

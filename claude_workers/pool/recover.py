@@ -54,7 +54,7 @@ def recover(
 
 def watch(layout: Layout, interval: float) -> Iterator[Recovered]:
     """Recover again and again, an `interval` of seconds apart; Busy when another process does so already."""
-    with locked(layout.locks / "recover", 0.0, "another `recover --watch` looks after this root"):
+    with locked(layout.recover_lock, 0.0, "another `recover --watch` looks after this root"):
         told: set[Recovered] = set()
         for number in itertools.count():
             # Claims cost a request for each repository; tasks cost nothing to look at.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from claude_workers.model import Change, Claim, Issue, Review, Task
     from claude_workers.paths import Layout
 
+_PAGE = 100
 _COLOUR = "5319e7"
 _MEANING = {
     "pull-request": "A worker's pull request awaits review",
@@ -43,6 +44,7 @@ class GitHubForge:
         self._origin = origin
         self._at = f"/repos/{origin.name}"
         self._claims = Claims(layout, origin)
+        self._listed: dict[str, tuple[str, list[int]]] = {}
 
     @functools.cached_property
     def _rest(self) -> Rest:
@@ -79,11 +81,20 @@ class GitHubForge:
 
     def waiting(self, label: str) -> list[int]:
         """Return the open issues with a label that no worker is at, oldest first."""
-        listed = self._rest.pages(f"{self._at}/issues", labels=label, state="open", sort="created", direction="asc")
-        return [
+        wanted = {"labels": label, "state": "open", "sort": "created", "direction": "asc"}
+        etag, known = self._listed.get(label, ("", []))
+        # Whoever asks again and again is told for nothing that nothing has changed.
+        etag, first = self._rest.unless(etag, f"{self._at}/issues", per_page=_PAGE, **wanted)
+        if first is None:
+            return known
+        listed = first if len(first) < _PAGE else self._rest.pages(f"{self._at}/issues", **wanted)
+        found = [
             int(one["number"]) for one in listed
             if "pull_request" not in one and not any(names.says_taken(name) for name in label_names(one))
         ]  # fmt: skip
+        if len(first) < _PAGE:
+            self._listed[label] = (etag, found)
+        return found
 
     def claim(self, task: Task) -> None:
         """Take the issue by creating its claim's ref."""
