@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from claude_workers import files, kinds, names, paths
+from claude_workers import kinds, names, paths, toml
 from claude_workers.errors import BadInput
-from claude_workers.lock import locked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LEVELS = ("enclosure", "double", "claude", "container", "none")
 _ADDRESSES = frozenset({"ssh_url", "rescue_remote"})
-_EDIT_WAIT = 10.0
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CHOICES = {
     "isolation": LEVELS,
@@ -99,6 +93,8 @@ class Settings:
     ssh_key: str | None = _key(None, "private key file for git over SSH; unset: HTTPS with the token")
     ssh_url: str | None = _key(None, "git's address with ssh_key; unset: ssh://git@SERVER/OWNER/REPO.git")
     submodules: tuple[str, ...] = _key((), "submodules the runner fetches with its access: owner/repo")
+    question_limit: float | None = _key(None, "how long an agent's question may wait; unset: for ever", kind="duration")
+    question_default: str | None = _key(None, "what an agent is told after that; unset: its task ends deferred")
     merge: str = _key("review", "review: a person merges; auto: what passes is merged (on GitHub: by [repos] alone)")
     follow_rounds: int = _key(3, "how often failing checks and reviews of a change go back to its agent", kind="int")
     origins: dict[str, str] = field(default_factory=dict)
@@ -116,7 +112,16 @@ REPOSITORY_KEYS = frozenset(
     | SPAN_KEYS
     | {"budget_usd", "budget_tokens", "time_limit", "memory_limit", "rescue_remote"}
     | {"setup_required", "env_file", "expect", "trust_project_settings", "credential_set", "forge_access"}
-    | {"approval_label", "ssh_key", "ssh_url", "submodules", "follow_rounds", "merge"}
+    | {
+        "approval_label",
+        "ssh_key",
+        "ssh_url",
+        "submodules",
+        "follow_rounds",
+        "merge",
+        "question_limit",
+        "question_default",
+    }
 )
 GATE_FILE = ".claude-workers.toml"
 
@@ -132,7 +137,7 @@ def load(repository: str | None = None) -> Settings:
     Raises BadInput naming the file and key when one is unknown or of the wrong kind.
     """
     path = file()
-    data = read_toml(path)
+    data = toml.read(path)
     data.pop("credentials", None)
     tables = data.pop("repos", {})
     values, origins = _checked(data, frozenset(KEYS), str(path))
@@ -154,7 +159,7 @@ def load(repository: str | None = None) -> Settings:
 def spans(table: str, name: str) -> dict[str, Any]:
     """Return what spans of time may cost in `[repos.NAME]` or `[credentials.NAME]`; {} without one."""
     path = file()
-    tables = read_toml(path).get(table, {})
+    tables = toml.read(path).get(table, {})
     found = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(found, dict):
         return {}
@@ -170,7 +175,7 @@ def credential_set(name: str) -> dict[str, Any]:
     path = file()
     if not is_set_name(name):
         raise BadInput(f"{name[:40]!r} is no credential set's name", "use letters, digits, dots and dashes")
-    tables = read_toml(path).get("credentials", {})
+    tables = toml.read(path).get("credentials", {})
     found = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(found, dict):
         raise BadInput(f"{path} has no table [credentials.{name}]", "write it, or name another credential_set")
@@ -190,19 +195,6 @@ def with_gate(settings: Settings, text: str) -> Settings:
     fresh = {name: value for name, value in values.items() if name not in settings.origins}
     merged = {**settings.origins, **{name: origins[name] for name in fresh}}
     return dataclasses.replace(settings, **fresh, origins=merged)
-
-
-def read_toml(path: os.PathLike[str]) -> dict[str, Any]:
-    """Return a TOML file's content, {} when there is none; BadInput when it does not parse."""
-    try:
-        with open(path, "rb") as stream:
-            return tomllib.load(stream)
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(f"{os.fspath(path)} does not parse: {error}", "mend or remove it") from error
-    except OSError as error:
-        raise BadInput(f"{os.fspath(path)} cannot be read: {error.strerror}", "check it") from error
 
 
 def _checked(data: object, known: frozenset[str], where: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -238,7 +230,7 @@ def put(name: str, text: str) -> None:
     spoken = KEYS[name].metadata["kind"]
     wanted = convert(name, text, name)
     # A duration, size or count stays as it is spoken.
-    with edited(file()) as document:
+    with toml.edited(file()) as document:
         document[name] = wanted if spoken in {"bool", "int", "float"} else list(wanted) if spoken == "list" else text
 
 
@@ -251,20 +243,6 @@ def describe(name: str) -> dict[str, Any]:
 def _check_known(name: str) -> None:
     if name not in KEYS:
         raise BadInput(f"{names.shown(name)} is no setting", "claude-workers config lists them")
-
-
-@contextlib.contextmanager
-def edited(path: Path) -> Iterator[Any]:
-    """Give a TOML file of ours as a document to change, one caller at a time, and write it; comments stay."""
-    import tomlkit  # noqa: PLC0415  start-up cost
-
-    path = path.resolve()  # a link of a person's stays one
-    files.make_private(path.parent)
-    with locked(path.with_name(f".{path.name}.lock"), _EDIT_WAIT, f"another command writes {path}"):
-        read_toml(path)  # in whose words faults are told
-        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-        yield document
-        files.write_atomic(path, tomlkit.dumps(document))
 
 
 def is_set_name(name: str) -> bool:

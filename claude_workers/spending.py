@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from claude_workers import clock, config, files
+from claude_workers import clock, config, files, toml
 from claude_workers.errors import WorkersError
 from claude_workers.model import Record
 
@@ -195,7 +195,7 @@ def uses(layout: Layout, wanted: Iterable[Budget], more: Spent | None = None) ->
 
 def every_budget() -> list[Budget]:
     """Return all budgets that are configured, whatever they are of."""
-    data = config.read_toml(config.file())
+    data = toml.read(config.file())
     settings = config.load()
     found = _of("all", "", {key: getattr(settings, key) for key in config.SPAN_KEYS})
     for table, scope in (("repos", "repository"), ("credentials", "credentials")):

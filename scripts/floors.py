@@ -12,7 +12,7 @@ FLOORS: list[set[str]] = [
     {"errors", "model"},
     {"names", "clock", "files", "text"},
     {"paths", "lock", "kinds"},
-    {"identity"},
+    {"identity", "toml"},
     {"config", "credentials", "references"},
     {"process", "access", "limits", "spending"},
     {"enclosure", "transcript", "tickets", "git"},

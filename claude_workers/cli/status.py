@@ -51,6 +51,9 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
     if pause:
         click.echo(f"dispatching {pause.told}; claude-workers resume")
     _print_rows(call, [*rows, *(WorkerStatus("", one.host, "unreachable", reason=one.message) for one in unreached)])
+    for row in rows:
+        for asked in row.questions:
+            click.echo(f"asked by worker {row.address}: {cut(asked, width() - 30)}")
     for one in orphans:
         click.echo(f"left behind: {one.repo}#{one.issue}, worker {one.worker} is {one.state}: {_way_out(one)}")
     for fault in faults[len(unreached) :]:

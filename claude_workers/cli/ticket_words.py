@@ -130,15 +130,19 @@ def reject(call: Call, number: int, why: str, author: str | None) -> None:
 @AUTHOR
 @click.pass_obj
 def answer(call: Call, number: int, text: str, author: str | None) -> None:
-    """Answer a question: it is done, and the tickets that waited for it carry the answer.
+    """Answer a question: it is done, the tickets that waited for it carry the answer, an agent that asked goes on.
 
     \b
     claude-workers ticket answer 5 "PostgreSQL, not SQLite"
     """
-    from claude_workers.tickets import people  # noqa: PLC0415  start-up cost
+    from claude_workers.pool import answers  # noqa: PLC0415  start-up cost
+    from claude_workers.tickets import people  # noqa: PLC0415
 
     told = people.answer(queue_of(call).database, number, me(author), text)
-    done(call, f"answered {number}" + (f"; told {numbers(told)}" if told else ""), told=told)
+    woken = list(answers.answered(call.layout, number))
+    said = f"answered {number}" + (f"; told {numbers(told)}" if told else "")
+    said += "".join(f"; worker {one.worker} {'goes on' if one.did == 'answered' else one.said}" for one in woken)
+    done(call, said, told=told, woken=[one.to_json() for one in woken])
 
 
 @click.command("pass")

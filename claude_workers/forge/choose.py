@@ -39,6 +39,11 @@ def forge_of(layout: Layout, repository: Repository, origin: Origin | None = Non
     """
     if repository.path is None:
         return github(layout, repository, origin)
+    return desk(layout, repository)
+
+
+def desk(layout: Layout, repository: Repository) -> Forge:
+    """Return this root's own tickets about a repository, wherever its issues live."""
     from claude_workers.forge.embedded import EmbeddedForge  # noqa: PLC0415
 
     return EmbeddedForge(layout, repository)

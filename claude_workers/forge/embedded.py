@@ -84,6 +84,14 @@ class EmbeddedForge:
         self._tickets.check(number, self._repo)
         self._tickets.comment(number, body, "claude-workers", key)
 
+    def ask(self, task: Task, question: str, key: str) -> str:
+        """File a ticket for a person, which the task's own waits for."""
+        return f"ticket:{self._tickets.ask(self._repo, task, question, key)}"
+
+    def answer(self, task: Task, key: str) -> str | None:  # noqa: ARG002  the key is enough
+        """Return what people said under that ticket before they called it done."""
+        return self._tickets.answer(key)
+
     def open_change(self, branch: str) -> Change | None:
         """Return the record of a published branch."""
         return self._tickets.change(self._repo, branch)

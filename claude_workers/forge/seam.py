@@ -44,6 +44,12 @@ class Forge(Protocol):
     def comment(self, number: int, body: str, key: str) -> None:
         """Say something under an issue, once for each `key`."""
 
+    def ask(self, task: Task, question: str, key: str) -> str:
+        """Put a question of a task's agent where people look, once for each `key`; return where that is."""
+
+    def answer(self, task: Task, key: str) -> str | None:
+        """Return what people answered to the question of that key; None while nobody has."""
+
     def open_change(self, branch: str) -> Change | None:
         """Return the open change of a branch; None when there is none."""
 

@@ -57,6 +57,11 @@ class Home:
         return self.path / "completed"
 
     @property
+    def parked(self) -> Path:
+        """The tasks that wait for an answer."""
+        return self.path / "parked"
+
+    @property
     def temporary(self) -> Path:
         """The agent's own temporary folder."""
         return self.path / "tmp"

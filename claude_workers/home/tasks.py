@@ -28,12 +28,13 @@ def load(home: Home) -> Task | None:
     """Return the current task, None when there is none; raise Unreadable when it cannot be believed."""
     try:
         data = files.read_json(home.task_file)
-        return None if data is None else _believed(home, data)
+        return None if data is None else believed(home, data)
     except (ValueError, TypeError) as error:
         raise Unreadable(f"task.json: {str(error).splitlines()[0][:200]}") from error
 
 
-def _believed(home: Home, data: dict[str, object]) -> Task:
+def believed(home: Home, data: dict[str, object]) -> Task:
+    """Return the task of a file; ValueError or TypeError when it cannot be this worker's."""
     schema = data.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         raise ValueError(f"written by a newer version (schema {schema})")

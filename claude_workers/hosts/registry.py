@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from claude_workers import config, names, paths
+from claude_workers import names, paths, toml
 from claude_workers.errors import BadInput, Busy, NotFound
 from claude_workers.model import Record
 
@@ -54,7 +54,7 @@ def file() -> Path:
 
 def every() -> list[Host]:
     """Return every host, in the order of the file; BadInput, naming file, table and key, for what is wrong in it."""
-    data = config.read_toml(file())
+    data = toml.read(file())
     tables = data.pop("hosts", {})
     if data:
         raise BadInput(f"{file()}: unknown key {min(data)!r}", "write tables [hosts.NAME]")
@@ -90,7 +90,7 @@ def add(host: Host) -> None:
     """Write a host into hosts.toml, all else in it untouched; Busy when it is there."""
     every()  # what is wrong in the file is told first
     defaults = Host(host.name).to_json()
-    with config.edited(file()) as document:
+    with toml.edited(file()) as document:
         tables = document.setdefault("hosts", {})
         if host.name in tables:
             raise Busy(f"host {host.name} is in {file()} already", f"claude-workers host remove {host.name} first")
@@ -102,7 +102,7 @@ def add(host: Host) -> None:
 def remove(name: str) -> Host:
     """Take a host out of hosts.toml and return it; the machine itself is left as it is."""
     host = find(name)
-    with config.edited(file()) as document:
+    with toml.edited(file()) as document:
         if document.get("hosts", {}).pop(name, None) is None:
             raise _unknown(name)
     return host

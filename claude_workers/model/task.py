@@ -135,6 +135,7 @@ class Progress(Record):
     tries: list[Json] = field(default_factory=list)
     rescued: str = ""
     feedback: int = 0
+    asked: list[str] = field(default_factory=list)
     asked_to_commit: bool = False
     files_changed: list[str] = field(default_factory=list)
     gate_changes: list[str] = field(default_factory=list)

@@ -31,7 +31,10 @@ class Todos(Record):
 
 @dataclass(frozen=True)
 class WorkerStatus(Record):
-    """One row of `status`; ages are in seconds, times ISO 8601 UTC."""
+    """One row of `status`; ages are in seconds, times ISO 8601 UTC.
+
+    `questions` are those of the worker's parked tasks, each with the place where it is answered.
+    """
 
     worker: str
     host: str
@@ -58,6 +61,7 @@ class WorkerStatus(Record):
     credentials: str | None = None
     forge_access: str | None = None
     blocked_hosts: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -143,7 +147,7 @@ class Rescue(Record):
 class Recovered(Record):
     """What `recover` did about one thing, or why it could not.
 
-    `did`: resumed, woken, released, cleared, waits, given-up or failed.
+    `did`: resumed, woken, answered, unanswered, released, cleared, waits, given-up or failed.
     """
 
     worker: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.errors import BadInput, NotFound, WorkerBusy, WorkersError
-from claude_workers.home import archive, presence, provision, tasks
+from claude_workers.home import archive, parked, presence, provision, tasks
 from claude_workers.home.home import Home, find
 from claude_workers.names import shown, worker_id
 from claude_workers.pool import leave
@@ -119,6 +119,8 @@ def remove(layout: Layout, worker: str, *, discard: bool = False) -> None:
                 f"worker {worker} has a task ({state.name})",
                 f"claude-workers restart {worker}, or reset {worker}, which keeps its work",
             )
+        if not discard and any(parked.every(home)):
+            raise WorkerBusy(f"worker {worker} has a task that waits for an answer", "answer it, or add --discard")
         if state.task is not None:
             _archive(home, state, discard=discard)
         elif not discard:

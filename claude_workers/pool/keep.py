@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from claude_workers import config, credentials, files, paths, references
+from claude_workers import config, credentials, files, paths, references, toml
 from claude_workers.errors import BadInput, Refused, WorkersError
 from claude_workers.home import sets
 from claude_workers.home.home import every
@@ -40,7 +40,7 @@ def keep(layout: Layout, sent: dict[str, Any], *, force: bool = False) -> Kept:
     """
     for name, values in sent.items():
         _check(name, values)
-    with config.edited(config.file()) as document:
+    with toml.edited(config.file()) as document:
         tables = document.setdefault("credentials", {})
         for name, values in sent.items():
             _merge(tables.setdefault(name, {}), name, values, force=force)

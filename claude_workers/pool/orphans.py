@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers.errors import WorkersError
 from claude_workers.forge.choose import forge_of, known
-from claude_workers.home import tasks
+from claude_workers.home import parked, tasks
 from claude_workers.home.home import Home
 from claude_workers.model import Fault, Orphan
 
@@ -49,6 +49,8 @@ def _state(layout: Layout, claim: Claim) -> str:
     if not home.path.is_dir():
         return "gone"
     state = tasks.state(home)
+    if parked.is_parked(home, claim.task_id):
+        return ""
     if state.task and state.task.task_id == claim.task_id:
         return "crashed" if state.name == "crashed" else ""
     return "" if state.name == "unknown" else "idle" if state.task is None else "elsewhere"

@@ -10,9 +10,10 @@ from claude_workers import clock, config, spending
 from claude_workers.errors import Busy, WorkersError
 from claude_workers.home import events, tasks
 from claude_workers.home.home import every, find
+from claude_workers.home.parked import ANSWER
 from claude_workers.lock import locked
 from claude_workers.model import Recovered
-from claude_workers.pool import floors, leave, preflight
+from claude_workers.pool import answers, floors, leave, preflight
 from claude_workers.pool.dispatch import continue_task, wait
 from claude_workers.pool.issues import release
 from claude_workers.pool.leftovers import clear, clear_unmade
@@ -75,8 +76,12 @@ def _worker(home: Home, *, automatic: bool) -> Iterator[Recovered]:
     try:
         with locked(home.layout.worker_lock(home.worker), _AT_HAND, "held"):
             state = tasks.state(home)
-            if state.task and state.name in {"crashed", "waiting"}:
+            if state.task and state.task.wait_for == ANSWER:
+                done.extend(answers.wake(home))
+            elif state.task and state.name in {"crashed", "waiting"}:
                 done.extend(_go_on(home, state, state.task, automatic=automatic))
+            elif state.name == "idle":
+                done.extend(answers.wake(home))
             done.extend(clear(home))
     except Busy:
         pass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_workers import clock, credentials
 from claude_workers.errors import BadInput
-from claude_workers.home import archive, presence, tasks
+from claude_workers.home import archive, parked, presence, tasks
 from claude_workers.home.home import Home, every, find
 from claude_workers.model import Todos, WorkerStatus
 
@@ -62,6 +62,7 @@ def row(home: Home) -> WorkerStatus:
         credentials=str(task.options.get("pays") or "") or None,
         forge_access=str(task.options.get("forge_access") or "") or None,
         blocked_hosts=seen.blocked_hosts,
+        questions=parked.questions(home),
     )
 
 
@@ -89,4 +90,5 @@ def _without_task(home: Home, state: tasks.State) -> WorkerStatus:
         outcome=receipt.get("outcome") if state.name == "idle" else None,
         reason=presence.TOLD if presence.stands(home) else state.reason or receipt.get("reason") or None,
         credentials=pays,
+        questions=parked.questions(home),
     )

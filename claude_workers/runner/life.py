@@ -13,12 +13,13 @@ from claude_workers.home.home import find
 from claude_workers.lock import locked
 from claude_workers.process import spawn
 from claude_workers.process.identity import current
+from claude_workers.runner import ask
 from claude_workers.runner.finish import finish
 from claude_workers.runner.merge import begin, ending, merge
 from claude_workers.runner.prepare import prepare
 from claude_workers.runner.publish import publish
 from claude_workers.runner.rescue import UNSAVED, rescue
-from claude_workers.runner.run import Ended, Parked, Run, StopRequested
+from claude_workers.runner.run import Asked, Ended, Parked, Run, StopRequested
 from claude_workers.runner.verify import verify
 from claude_workers.runner.work import work
 
@@ -107,6 +108,8 @@ def _what_stops(run: Run, phase: str) -> Parked | None:
     """Go on to the task's end; return what it must wait for before that, None when it has come to it."""
     try:
         _to_its_end(run, phase)
+    except Asked:
+        return _asked(run)
     except Parked as parked:
         return parked
     except Limited as error:
@@ -121,6 +124,18 @@ def _what_stops(run: Run, phase: str) -> Parked | None:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
         return Parked("disk", f"no space left: {error.filename or 'disk full'}")
+    return None
+
+
+def _asked(run: Run) -> Parked | None:
+    """Park the task with its question; where nobody can be asked now, it waits for that."""
+    _rescued(run)
+    try:
+        ask.park(run)
+    except (Refused, Unreachable) as error:
+        return Parked("host", str(error))
+    except NoSpace as error:
+        return Parked("disk", error.message)
     return None
 
 

@@ -50,6 +50,10 @@ class Parked(Exception):
         self.until = until
 
 
+class Asked(Exception):
+    """The agent needs a person's answer: the task is to be parked."""
+
+
 class StopRequested(BaseException):
     """A person or the machine asked the runner to stop; like KeyboardInterrupt, caught by no verb."""
 

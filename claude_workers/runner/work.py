@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from claude_workers import files, transcript
 from claude_workers.agent.ending import OUTSIDE, RETRYABLE, WAITING
 from claude_workers.home import inbox
-from claude_workers.runner import inside, retry
+from claude_workers.runner import ask, inside, retry
 from claude_workers.runner.execute import Scripts
 from claude_workers.runner.rescue import collect
 from claude_workers.runner.run import Ended, Parked, Run
@@ -27,10 +27,12 @@ _COMMIT = (
     "Commit what belongs to the assignment and revert the rest. Do nothing else."
 )
 _NAMED = 20
+_QUESTION = 8000
 
 
 def work(run: Run) -> str:
-    """Let the agent work until its branch is ready to be verified; raise Ended for any other end."""
+    """Let the agent work until its branch is ready to be verified; raise Ended or Asked for any other end."""
+    ask.check(run)
     _turns(run, _opening(run) if run.message is None else run.message)
     run.message = None
     if inbox.waiting(run.home, run.task.task_id):
@@ -64,6 +66,8 @@ def _opening(run: Run) -> str:
     unheard = bool(run.task.options.get("follows")) and not run.progress.last_activity_at
     if unheard or not transcript.exists(run.home.claude, run.clone, run.task.session_id):
         return run.path("prompt.md").read_text(encoding="utf-8")
+    if run.task.extra.get("answered") and inbox.waiting(run.home, run.task.task_id):
+        return ""  # what it had asked is answered there
     failed = run.progress.verification
     return f"{_GO_ON}\n\n{failed['output']}" if failed and not failed["passed"] else _GO_ON
 
@@ -92,15 +96,16 @@ def _turns(run: Run, message: str) -> None:
 
 
 def _words_of_the_agent(run: Run) -> None:
-    """End as deferred when the agent said so by `worker-defer` or `worker-ask`."""
-    for name, prefix in (("defer", ""), ("question", "question: ")):
+    """End as deferred, or ask a person, when the agent said so by `worker-defer` or `worker-ask`."""
+    for name in ("defer", "question"):
         try:
             said = files.read_inside(run.home.path, f"tmp/outbox/{name}", 64 << 10)
         except ValueError as error:
             run.note(f"the agent's {name} could not be read: {error}")
             continue
         if said and said.strip():
-            raise Ended("deferred", prefix + one_line(run.publishable(said), 1000))
+            text = run.publishable(said).strip()
+            raise Ended("deferred", one_line(text, 1000)) if name == "defer" else ask.note(run, text[:_QUESTION])
 
 
 def _head(run: Run, carried: Carried) -> str | None:

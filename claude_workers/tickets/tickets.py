@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from claude_workers.model import Task
+
 OURS = "claude-workers"
+_ASKED = 120
 
 
 class Tickets:
@@ -132,6 +135,37 @@ class Tickets:
             if change.issue is not None:
                 rows.log(db, change.issue, change.worker, "proposed", f"change/{row['id']}")
             return int(row["id"])
+
+    def ask(self, repo: str, task: Task, question: str, key: str) -> int:
+        """File a question of a task's agent for a person, once for each key; its ticket waits for the answer."""
+        with self._database.transaction() as db:
+            asked = db.execute("SELECT ticket_id FROM comments WHERE key = ?", (key,)).fetchone()
+            if asked:
+                return int(asked[0])
+            about = task.issue if repo == task.repository.path else None
+            title = " ".join(question.split())
+            draft = queue.Draft(
+                repo, title if len(title) <= _ASKED else f"{title[:_ASKED]}…", question, f"worker {task.worker}",
+                "question", assigned_to=HUMAN, parent=about,
+            )  # fmt: skip
+            number = queue.file(db, draft)
+            rows.comment(db, number, f"claude-workers ticket answer {number} TEXT: the task goes on then.", OURS, key)
+            if about is not None:
+                graph.block(db, about, number)
+                rows.log(db, about, task.worker, "asked", f"#{number}")
+            return number
+
+    def answer(self, key: str) -> str | None:
+        """Return what people said to the question of that key, once it is done; None before."""
+        query = (
+            "SELECT ticket_id FROM comments JOIN tickets ON tickets.id = ticket_id WHERE key = ? AND status = 'done'"
+        )
+        with self._database.reading() as db:
+            asked = db.execute(query, (key,)).fetchone()
+            if asked is None:
+                return None
+            said = [one.body for one in rows.comments(db, asked[0]) if one.author != OURS]
+            return "\n\n".join(said) or "(no answer was given)"
 
     def land(self, repo: str, branch: str, head: str) -> None:
         """Note that a branch's open change was merged, with this head."""

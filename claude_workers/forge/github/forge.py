@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from claude_workers import config, files, names
 from claude_workers.errors import Limited, NoCredentials, NotFound, Refused, Unreachable
-from claude_workers.forge.github import marks
+from claude_workers.forge.github import marks, talk
 from claude_workers.forge.github.claims import OWN, Claims
 from claude_workers.forge.github.faults import Invalid
 from claude_workers.forge.github.issues import Issues, label_names
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from claude_workers.paths import Layout
 
 _PAGE = 100
+_QUESTION = "question"
 _COLOUR = "5319e7"
 _MEANING = {
     "pull-request": "A worker's pull request awaits review",
+    _QUESTION: "A worker asks a person",
     "answered": "A worker's answer awaits a person's word",
 }
 _TRIES = 3
@@ -44,6 +46,7 @@ class GitHubForge:
         self._origin = origin
         self._at = f"/repos/{origin.name}"
         self._claims = Claims(layout, origin)
+        self._heard: dict[str, tuple[str, str | None]] = {}
         self._listed: dict[str, tuple[str, list[int]]] = {}
 
     @functools.cached_property
@@ -193,6 +196,31 @@ class GitHubForge:
                     raise  # else the answer may have been lost, not the comment: look again
             else:
                 return
+
+    def ask(self, task: Task, question: str, key: str) -> str:
+        """Ask under the issue; a task without one asks among this root's own tickets."""
+        if task.issue is None:
+            from claude_workers.forge.embedded import EmbeddedForge  # noqa: PLC0415  SQLite, for the rarest of paths
+
+            return EmbeddedForge(self._layout, task.repository).ask(task, question, key)
+        self.comment(task.issue, f"**A question of worker {task.worker}:** {question}\n\nAnswer by a comment.", key)
+        self.label(task.issue, add=(_QUESTION,))
+        return f"issue:{task.issue}"
+
+    def answer(self, task: Task, key: str) -> str | None:
+        """Return what people who may write said after the question; asked again, a conditional request."""
+        number = int(task.issue or 0)
+        etag, known = self._heard.get(key, ("", None))
+        etag, first = self._rest.unless(etag, f"{self._at}/issues/{number}/comments", per_page=_PAGE)
+        if first is None:
+            return known
+        listed = first if len(first) < _PAGE else list(self._issues.comments(number))
+        said = talk.after(listed, key, self._issues.trust.writes)
+        if len(first) < _PAGE:
+            self._heard[key] = (etag, said)
+        if said is not None:
+            self.label(number, remove=(_QUESTION,))
+        return said
 
     def open_change(self, branch: str) -> Change | None:
         """Return the open pull request of a branch."""

@@ -23,6 +23,11 @@ def has_key(body: str, key: str) -> bool:
     return f"<!-- claude-workers:{key} -->" in body
 
 
+def is_ours(body: str) -> bool:
+    """Tell whether a comment carries any key of ours."""
+    return f"{_BEGIN}:" in body
+
+
 def section(body: str, facts: dict[str, Any]) -> str:
     """Return our section of a pull request's text: what people read, between marks that hold facts."""
     held = json.dumps(facts, ensure_ascii=True).replace("-->", "--\\u003e")
