@@ -9,7 +9,7 @@ from claude_workers import paths
 from claude_workers.errors import NotFinished, NotFound, Unreachable, WorkersError, by_code, elsewhere
 from claude_workers.hosts.line import check
 from claude_workers.hosts.reach import GRACE, LOCAL, Reach, gather
-from claude_workers.model import Fault, Receipt
+from claude_workers.model import Fault, Overlap, Receipt
 
 if TYPE_CHECKING:
     import os
@@ -183,6 +183,16 @@ class Looking:
             found = there.ask("status", "--no-forge")["paused"]
             return pause.Pause.from_json(found) if found else None
         return pause.standing(self.layout)
+
+    def overlaps(self) -> list[Overlap]:
+        """Return the files that several tasks under way touch, as far as their runners have seen it."""
+        from claude_workers.pool import overlaps
+
+        there = self._reach.default
+        if there:
+            found = there.ask("status", "--no-forge").get("overlaps", [])
+            return [Overlap.from_json(one) for one in found]
+        return overlaps.at_work(self.layout)
 
     def todos(self, worker: str | None = None) -> list[Listed]:
         """Return the task list that a worker's agent keeps, or those of all who have a task."""

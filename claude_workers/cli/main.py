@@ -51,6 +51,7 @@ VERBS = {
     "update": ("update", "Upgrade the tool, then refresh every home."),
     "remove": ("homes", "Delete a worker's home."),
     "work": ("work", "Let idle workers take one issue after another."),
+    "plan": ("plan", "Show what is to be done, and what waits for what."),
     "pull": ("pull", "Bring your working tree to what workers merged."),
     "ticket": ("ticket", "The embedded forge: issues beside a repository."),
     "host": ("host", "Name the machines that workers are on, and look at them."),

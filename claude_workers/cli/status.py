@@ -38,15 +38,16 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
     faults = [*unreached, *faults]
     if workers:
         orphans = [one for one in orphans if one.worker in {row.address for row in rows}]
-    pause = call.fleet.paused
+    pause, overlapping = call.fleet.paused, call.fleet.overlaps()
     if call.json and brief:
         short = {"workers": [row.brief() for row in rows], "paused": bool(pause), "orphans": len(orphans)}
         print_json({**short, "errors": [cut(one.message, 70) for one in faults]})
         return
     if call.json:
         left, errors = [one.to_json() for one in orphans], [one.to_json() for one in faults]
+        ahead = [one.to_json() for one in overlapping]
         print_json({"schema": 1, "workers": [row.to_json() for row in rows], "orphans": left, "errors": errors,
-                    "paused": pause.to_json() if pause else None})  # fmt: skip
+                    "paused": pause.to_json() if pause else None, "overlaps": ahead})  # fmt: skip
         return
     if pause:
         click.echo(f"dispatching {pause.told}; claude-workers resume")
@@ -54,6 +55,8 @@ def status(call: Call, workers: tuple[str, ...], *, brief: bool, no_forge: bool)
     for row in rows:
         for asked in row.questions:
             click.echo(f"asked by worker {row.address}: {cut(asked, width() - 30)}")
+    for line in overlapping:
+        click.echo(f"conflict ahead: {line.file}: {', '.join(line.branches)}")
     for one in orphans:
         click.echo(f"left behind: {one.repo}#{one.issue}, worker {one.worker} is {one.state}: {_way_out(one)}")
     for fault in faults[len(unreached) :]:

@@ -26,6 +26,7 @@ from claude_workers.model.view import Followed as Followed
 from claude_workers.model.view import LogEvent as LogEvent
 from claude_workers.model.view import Message as Message
 from claude_workers.model.view import Orphan as Orphan
+from claude_workers.model.view import Overlap as Overlap
 from claude_workers.model.view import Recovered as Recovered
 from claude_workers.model.view import Rescue as Rescue
 from claude_workers.model.view import Todo as Todo

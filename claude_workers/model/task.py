@@ -137,6 +137,7 @@ class Progress(Record):
     feedback: int = 0
     asked: list[str] = field(default_factory=list)
     asked_to_commit: bool = False
+    touched: list[str] = field(default_factory=list)
     files_changed: list[str] = field(default_factory=list)
     gate_changes: list[str] = field(default_factory=list)
     untracked: list[str] = field(default_factory=list)

@@ -157,6 +157,15 @@ class Recovered(Record):
 
 
 @dataclass(frozen=True)
+class Overlap(Record):
+    """A file that several live branches of a repository touch: who merges last may have a conflict."""
+
+    repo: str
+    file: str
+    branches: list[str]
+
+
+@dataclass(frozen=True)
 class Worked(Record):
     """What a loop did or saw.
 

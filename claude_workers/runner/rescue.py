@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from claude_workers.errors import WorkersError
 from claude_workers.runner import inside
 from claude_workers.runner.execute import Scripts
-from claude_workers.workspace import clone, rescues
+from claude_workers.workspace import clone, rescues, upstream
 
 if TYPE_CHECKING:
     from claude_workers.runner.run import Run
@@ -52,9 +52,15 @@ def rescue(run: Run, limit: float | None = None) -> str:
     if carried.left_out:
         named = ", ".join(carried.left_out[:10])
         run.note(f"too large, unreadable or a repository of its own, so left in the clone alone: {named}")
+    _touched(run, carried)
     if limit is None:
         _told(run, _pushed(run, carried.tip, _LAST_PUSH))
     return ""
+
+
+def _touched(run: Run, carried: Carried) -> None:
+    """Take in which files the work touches so far: others may touch them, too."""
+    run.observe(touched=upstream.changed_files(run.store, run.progress.start, carried.state))
 
 
 def _said(error: Exception) -> str:
@@ -101,6 +107,7 @@ class Periodic:
         self._scripts: Scripts | None = None
         self._fault = ""
         self._pushed = _Pushed()
+        self._carried: Carried | None = None
 
     def tick(self) -> None:
         """Begin a rescue when it is time, and tell what came of the last one."""
@@ -117,7 +124,9 @@ class Periodic:
         if self._fault:
             self._run.say(f"the work could not be rescued this time: {self._fault}")
         _told(self._run, self._pushed)
-        self._fault, self._pushed = "", _Pushed()
+        if self._carried:
+            _touched(self._run, self._carried)
+        self._fault, self._pushed, self._carried = "", _Pushed(), None
 
     def _carry(self, scripts: Scripts) -> None:
         try:
@@ -125,6 +134,7 @@ class Periodic:
         except (WorkersError, OSError, ValueError) as error:
             self._fault = _said(error)
         else:
+            self._carried = carried
             self._pushed = _pushed(self._run, carried.tip, _PUSH_LIMIT)
 
     def close(self) -> None:

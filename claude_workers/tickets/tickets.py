@@ -193,6 +193,11 @@ class Tickets:
             row = db.execute(query, (number,)).fetchone()
             return _change(row) if row else None
 
+    def open_changes(self) -> Sequence[Change]:
+        """Return every change that was neither merged nor given up."""
+        with self._database.reading() as db:
+            return [_change(one) for one in db.execute("SELECT * FROM changes WHERE state = 'open' ORDER BY id")]
+
     def recorded(self, number: int, repo: str) -> tuple[Change, str]:
         """Return a change by its own number, and its state: open or merged; NotFound when there is none."""
         with self._database.reading() as db:
