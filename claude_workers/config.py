@@ -16,6 +16,8 @@ from claude_workers.errors import BadInput
 LEVELS = ("enclosure", "double", "claude", "container", "none")
 _ADDRESSES = frozenset({"ssh_url", "rescue_remote"})
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NOTICES = ("question", "proposal", "finished", "failed", "limit")
+_NOTIFY = re.compile(r"(ntfy|webhook|slack):(https?://\S+|\$[A-Z][A-Z0-9_]*)|command:.*\S.*")
 _CHOICES = {
     "isolation": LEVELS,
     "permissions": ("dontAsk", "bypass"),
@@ -93,6 +95,8 @@ class Settings:
     ssh_key: str | None = _key(None, "private key file for git over SSH; unset: HTTPS with the token")
     ssh_url: str | None = _key(None, "git's address with ssh_key; unset: ssh://git@SERVER/OWNER/REPO.git")
     submodules: tuple[str, ...] = _key((), "submodules the runner fetches with its access: owner/repo")
+    notify: tuple[str, ...] = _key((), "who is told: ntfy:URL, webhook:URL, slack:URL, command:LINE; $NAME for an URL")
+    notify_on: tuple[str, ...] = _key(NOTICES, "of what: question, proposal, finished, failed, limit")
     question_limit: float | None = _key(None, "how long an agent's question may wait; unset: for ever", kind="duration")
     question_default: str | None = _key(None, "what an agent is told after that; unset: its task ends deferred")
     merge: str = _key("review", "review: a person merges; auto: what passes is merged (on GitHub: by [repos] alone)")
@@ -219,6 +223,10 @@ def convert(name: str, value: object, where: str) -> Any:  # noqa: ANN401
         raise BadInput(f"{where} = {value!r}: {reason}", "see `claude-workers config`") from error
     if name == "host_name":
         _named(converted, where)
+    if name == "notify" and not all(_NOTIFY.fullmatch(one) for one in converted):
+        raise BadInput(f"{where}: no place to notify", "write ntfy:URL, webhook:URL, slack:URL or command:LINE")
+    if name == "notify_on" and not set(converted) <= set(NOTICES):
+        raise BadInput(f"{where} = {value!r}: unknown choice", f"choose of {', '.join(NOTICES)}")
     if name in _CHOICES and converted not in _CHOICES[name]:
         raise BadInput(f"{where} = {value!r}: unknown choice", f"choose {', '.join(_CHOICES[name])}")
     return converted
@@ -257,13 +265,18 @@ def _named(value: str, where: str) -> None:
         raise BadInput(f"{where} = {names.shown(value)} is no host's name", error.remedy) from error
 
 
+def _shown(name: str, value: Any) -> Any:  # noqa: ANN401
+    """Return a value as it may be shown: whoever knows the rest of such an address may write there."""
+    return tuple(re.sub(r"(https?://[^/]+/).+", r"\1...", one) for one in value) if name == "notify" else value
+
+
 def described() -> list[dict[str, Any]]:
     """Return every key with value, origin, environment name and meaning, as `config` shows them."""
     settings = load()
     return [
         {
             "key": name,
-            "value": getattr(settings, name),
+            "value": _shown(name, getattr(settings, name)),
             "origin": settings.origins.get(name, "default"),
             "env": key.metadata["env"] or None,
             "meaning": key.metadata["meaning"],

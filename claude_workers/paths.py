@@ -81,6 +81,11 @@ class Layout:
         return self.root / ".work.json"
 
     @property
+    def notices(self) -> Path:
+        """What is still to be told to people, and what was."""
+        return self.root / ".notices"
+
+    @property
     def work_lock(self) -> Path:
         """Return the lock that the loop of this root holds."""
         return self.locks / "work"

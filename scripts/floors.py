@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"paths", "lock", "kinds"},
     {"identity", "toml"},
     {"config", "credentials", "references"},
-    {"process", "access", "limits", "spending"},
+    {"process", "access", "limits", "spending", "notices"},
     {"enclosure", "transcript", "tickets", "git"},
     {"home"},
     {"agent", "workspace", "forge"},

@@ -13,6 +13,7 @@ from claude_workers.home.home import every, find
 from claude_workers.home.parked import ANSWER
 from claude_workers.lock import locked
 from claude_workers.model import Recovered
+from claude_workers.notices import spool
 from claude_workers.pool import answers, floors, leave, preflight
 from claude_workers.pool.dispatch import continue_task, wait
 from claude_workers.pool.issues import release
@@ -49,6 +50,8 @@ def recover(
         yield from _worker(home, automatic=automatic)
     if not workers:
         yield from clear_unmade(layout)
+    if spool.waiting(layout):
+        spool.start(layout)  # whoever was to send it was ended, or its machine was
     if claims and not workers:
         yield from _claims(layout)
 

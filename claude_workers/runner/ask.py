@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import clock
 from claude_workers.home import parked
+from claude_workers.runner import herald
 from claude_workers.runner.run import Asked, Ended
 
 if TYPE_CHECKING:
@@ -38,4 +39,5 @@ def park(run: Run) -> None:
         state="waiting", wait_for=parked.ANSWER, wait_until=None, reason=text,
         extra={**run.task.extra, "question": asked},
     )  # fmt: skip
+    herald.tell(run, "question", f"{text} ({place})")
     parked.put_away(run.home)

@@ -8,6 +8,7 @@ from claude_workers import clock, files
 from claude_workers.errors import NoCredentials, Unreachable, WorkersError
 from claude_workers.home import archive, inbox
 from claude_workers.model import Progress, Receipt
+from claude_workers.runner import herald
 from claude_workers.text import one_line
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def finish(run: Run) -> Receipt:
             run.note(f"the issue could not be {what}: {error.message}")
     files.remove_tree(run.home.forge)
     run.say(f"outcome: {made.outcome}" + (f" ({made.reason})" if made.reason else ""))
+    herald.tell(run, "finished" if made.succeeded else "failed", headline(made))
     archive.keep(run.home, run.task, made)
     return made
 

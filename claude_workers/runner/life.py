@@ -13,7 +13,7 @@ from claude_workers.home.home import find
 from claude_workers.lock import locked
 from claude_workers.process import spawn
 from claude_workers.process.identity import current
-from claude_workers.runner import ask
+from claude_workers.runner import ask, herald
 from claude_workers.runner.finish import finish
 from claude_workers.runner.merge import begin, ending, merge
 from claude_workers.runner.prepare import prepare
@@ -186,6 +186,8 @@ def _park(run: Run, parked: Parked) -> None:
     else:
         _rescued(run)
         run.say(f"waiting for {parked.wait_for}: {parked.reason}")
+    if parked.wait_for in {"limit", "credentials"}:
+        herald.tell(run, "limit", f"waits for {parked.wait_for}: {parked.reason}")
     run.save(state="waiting", wait_for=parked.wait_for, wait_until=parked.until, reason=parked.reason)
 
 
