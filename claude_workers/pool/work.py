@@ -56,6 +56,7 @@ class Loop:
         self._passed: set[str] = set()
         self._later: dict[str, float] = {}
         self._said: set[str] = set()
+        self._hopeless: set[str] = set()
         self._started = 0
         self._turns = 0
         self._recovered = -_RECOVER_EVERY
@@ -95,14 +96,20 @@ class Loop:
 
     def _recover(self) -> Iterator[Worked]:
         """Bring back what crashed or waits, unless `recover --watch` does."""
+        crashed = any(self._is_unfinished(state) for state in self._states().values())
         due = time.monotonic() - self._recovered >= _RECOVER_EVERY
-        if not due or not is_free(self._layout.recover_lock):
+        if not (due or crashed) or not is_free(self._layout.recover_lock):
             return
         self._recovered = time.monotonic()
         claims = self._turns == 1
         for one in recover.recover(self._layout, self._wishes.workers, automatic=True, claims=claims):
+            self._hopeless |= {one.task_id} if one.did in {"failed", "given-up"} else set()
             if one.did not in {"failed", "given-up"} or self._is_new(f"{one.worker} {one.said}"):
                 yield Worked(one.did, one.worker, one.said, one.task_id)
+
+    def _is_unfinished(self, state: State) -> bool:
+        """Tell whether a task has crashed that will be resumed: within its attempts."""
+        return state.name == "crashed" and state.task is not None and state.task.task_id not in self._hopeless
 
     def _followed(self, states: dict[str, State]) -> Iterator[Worked]:
         """Tell of what has ended since the last look, and of what was at work already when the loop came."""
@@ -202,7 +209,7 @@ class Loop:
         return found
 
     def _is_over(self) -> bool:
-        if any(state.name in _AT_WORK for state in self._states().values()):
+        if any(one.name in _AT_WORK or self._is_unfinished(one) for one in self._states().values()):
             return False
         wishes = self._wishes
         if controls.read(self._layout).drain or wishes.once or self._started >= (wishes.most or math.inf):

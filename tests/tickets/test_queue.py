@@ -144,7 +144,7 @@ def test_twenty_that_claim_get_twenty_tickets(queue: Queue) -> None:
     assert sorted(one for one in answers if isinstance(one, int)) == list(range(1, 21))
 
 
-_CLAIMER = """
+CLAIMER = """
 import sys
 from pathlib import Path
 from claude_workers.tickets.queue import Queue
@@ -156,7 +156,7 @@ while found := queue.claim_next(sys.argv[2]):
 
 def test_processes_that_claim_share_the_tickets_out(queue: Queue) -> None:
     queue.create_all([(ADD, ())] * 100)
-    argv = [sys.executable, "-c", _CLAIMER, str(queue.database.path)]
+    argv = [sys.executable, "-c", CLAIMER, str(queue.database.path)]
     agents = [subprocess.Popen([*argv, f"a{one}"], stdout=subprocess.PIPE, text=True) for one in range(4)]
     printed = [one.communicate(timeout=60)[0] for one in agents]
     assert [one.returncode for one in agents] == [0] * 4
