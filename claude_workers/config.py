@@ -97,6 +97,8 @@ class Settings:
     submodules: tuple[str, ...] = _key((), "submodules the runner fetches with its access: owner/repo")
     notify: tuple[str, ...] = _key((), "who is told: ntfy:URL, webhook:URL, slack:URL, command:LINE; $NAME for an URL")
     notify_on: tuple[str, ...] = _key(NOTICES, "of what: question, proposal, finished, failed, limit")
+    propose: bool = _key(default=False, meaning="an idle loop lets a worker read and file proposals", kind="bool")
+    proposals: int = _key(3, "most proposals of a repository that may be open", kind="int")
     question_limit: float | None = _key(None, "how long an agent's question may wait; unset: for ever", kind="duration")
     question_default: str | None = _key(None, "what an agent is told after that; unset: its task ends deferred")
     merge: str = _key("review", "review: a person merges; auto: what passes is merged (on GitHub: by [repos] alone)")
@@ -116,16 +118,8 @@ REPOSITORY_KEYS = frozenset(
     | SPAN_KEYS
     | {"budget_usd", "budget_tokens", "time_limit", "memory_limit", "rescue_remote"}
     | {"setup_required", "env_file", "expect", "trust_project_settings", "credential_set", "forge_access"}
-    | {
-        "approval_label",
-        "ssh_key",
-        "ssh_url",
-        "submodules",
-        "follow_rounds",
-        "merge",
-        "question_limit",
-        "question_default",
-    }
+    | {"approval_label", "ssh_key", "ssh_url", "submodules", "follow_rounds", "merge"}
+    | {"question_limit", "question_default", "propose", "proposals"}
 )
 GATE_FILE = ".claude-workers.toml"
 

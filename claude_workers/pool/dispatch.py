@@ -193,7 +193,12 @@ def _new_task(home: Home, order: Order, ready: Ready) -> Task:
         dispatched_at=clock.now(),
         updated_at=clock.now(),
         isolation=ready.isolation,
-        options={**ready.options, "continues": continues, **_followed(order)},
+        options={
+            **ready.options,
+            "continues": continues,
+            **({"propose": True} if order.propose else {}),
+            **_followed(order),
+        },
         extra={"dispatcher": {"pid": me.pid, "start": me.start, "boot": me.boot}},
     )
 

@@ -37,6 +37,7 @@ class Order:
     """What a dispatch asks for, as it was said; None where nothing was.
 
     `most` workers may be at work here with this one. `merge`: what is followed is only to be merged.
+    `propose`: the agent reads, and what it files are tickets for a person.
     `same`: the task's id is a mere name for a new one; the same order under way is its answer, too.
     """
 
@@ -58,6 +59,7 @@ class Order:
     requested_by: str = ""
     most: int | None = None
     merge: bool = False
+    propose: bool = False
     follows: Follows | None = None
 
 

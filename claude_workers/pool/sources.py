@@ -29,6 +29,9 @@ class Source(Protocol):
     def forget(self) -> None:
         """Look again the next time, whatever was seen last."""
 
+    def repositories(self) -> Sequence[str]:
+        """Return the repositories, as REPO, that proposals may be made for."""
+
 
 class Desk:
     """The tickets of this root, of all repositories or of one."""
@@ -45,6 +48,12 @@ class Desk:
 
     def forget(self) -> None:
         """Do nothing: each look is a new one."""
+
+    def repositories(self) -> Sequence[str]:
+        """Return the repository that was named, else all that have tickets."""
+        if self._repo:
+            return [self._repo]
+        return self._tickets.repositories() if self._layout.tickets.exists() else []
 
 
 class Labelled:
@@ -72,6 +81,10 @@ class Labelled:
     def forget(self) -> None:
         """Ask again the next time: an issue was taken, or a worker is idle who was not."""
         self._next = 0.0
+
+    def repositories(self) -> Sequence[str]:
+        """Return none: what is proposed is a ticket, and the issues of these live elsewhere."""
+        return []
 
 
 def sources(layout: Layout, repos: Sequence[str], label: str | None) -> list[Source]:

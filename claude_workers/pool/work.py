@@ -13,7 +13,7 @@ from claude_workers.home import archive, tasks
 from claude_workers.home.home import every, find
 from claude_workers.lock import is_free, locked
 from claude_workers.model import Worked
-from claude_workers.pool import controls, pause, preflight, recover, reviews
+from claude_workers.pool import controls, pause, preflight, proposing, recover, reviews
 from claude_workers.pool.dispatch import describe, dispatch
 from claude_workers.pool.preflight import Order
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _RECOVER_EVERY = 15.0
 _TROUBLE = 60.0
+_PROPOSE_EVERY = 3600.0
 _AT_WORK = frozenset({"busy", "waiting", "unknown"})
 
 
@@ -150,10 +151,12 @@ class Loop:
             for repo, number in self._waiting(faults)
         ]
         yield from faults
+        if not offered and not self._running and not self._wishes.until_empty:
+            offered += self._proposed(idle)
         for what, verb in offered:
             if room <= 0 or not idle:
                 return
-            if what in self._passed or self._later.get(what, 0.0) > time.monotonic():
+            if what in self._passed or not self._is_due(what):
                 continue
             made = self._tried(what, verb)
             if isinstance(made, Worked):
@@ -164,6 +167,18 @@ class Loop:
                 self._running[made.worker] = made
                 idle[:] = [one for one in idle if one != made.worker]
                 yield Worked("took", made.worker, what, made.task_id)
+
+    def _proposed(self, idle: list[str]) -> list[tuple[str, Callable[[], Task | None]]]:
+        """Let one worker propose what to do next; the same repository not again before an hour has passed."""
+        found = [repo for source in self._sources for repo in source.repositories()]
+        wanted = proposing.order(self._layout, idle[0], [one for one in found if self._is_due(one)]) if idle else None
+        if wanted is None:
+            return []
+        self._later[wanted.repo] = time.monotonic() + _PROPOSE_EVERY
+        return [(f"proposals for {wanted.repo}", lambda: dispatch(self._layout, wanted).task)]
+
+    def _is_due(self, what: str) -> bool:
+        return self._later.get(what, 0.0) <= time.monotonic()
 
     def _dispatched(self, idle: list[str], repo: str, number: int) -> Task | None:
         """Dispatch to the first worker that is still idle; None when the issue is another's, or nobody is idle."""

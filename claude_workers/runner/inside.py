@@ -105,14 +105,17 @@ def agent_enclosure(run: Run, *, pays: str | None = None) -> Enclosure:
     inputs = [run.path(name) for name in _INPUTS if run.path(name).is_file()]
     inputs += [home.forge] if run.holds_token else []
     inputs += [run.path(HANDED)] if run.path(HANDED).is_dir() else []
+    writable = [home.claude, home.temporary, *_persisted(run)]
     own = [home.claude / "settings.json", home.claude / "CLAUDE.md", *mirrors(run), *inputs]
     files.own_folder(run.clone)
+    # Who is only to propose reads.
+    (own if run.task.options.get("propose") else writable).append(run.clone)
     return Enclosure(
         level=run.task.isolation,
         home=home.path,
         cwd=run.clone,
         env=_environment(run, pays=pays),
-        writable=(home.claude, home.temporary, run.clone, *_persisted(run)),
+        writable=tuple(writable),
         readable=(*own, *tools(home, command.binary(run.settings))),
         rendered=_rendered(run),
         rules=reach.rules(run.settings, ends(run)),

@@ -34,7 +34,8 @@ def prepare(run: Run) -> str:
     _clear_temporary(run)
     if not _usable(run):
         _make_clone(run)
-    provision_commands(run)
+    if not run.task.options.get("propose"):
+        provision_commands(run)
     return "working"
 
 

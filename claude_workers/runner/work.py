@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from claude_workers import files, transcript
 from claude_workers.agent.ending import OUTSIDE, RETRYABLE, WAITING
 from claude_workers.home import inbox
-from claude_workers.runner import ask, inside, retry
+from claude_workers.runner import ask, inside, proposals, retry
 from claude_workers.runner.execute import Scripts
 from claude_workers.runner.rescue import collect
 from claude_workers.runner.run import Ended, Parked, Run
@@ -39,6 +39,8 @@ def work(run: Run) -> str:
         _turns(run, "")  # told in the very moment in which the agent ended
     carried = collect(run)
     _words_of_the_agent(run)
+    if run.task.options.get("propose"):
+        proposals.take(run)
     if carried.modified and not run.progress.asked_to_commit:
         run.observe(asked_to_commit=True)
         run.say("uncommitted changes: asking the agent to commit them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from claude_workers import clock
@@ -155,6 +156,20 @@ class Tickets:
                 rows.log(db, about, task.worker, "asked", f"#{number}")
             return number
 
+    def propose(self, repo: str, title: str, text: str, author: str, most: int) -> int | None:
+        """File a proposal; None when a ticket of that title is there, whatever became of it, or `most` are open."""
+        with self._database.transaction() as db:
+            query = "SELECT title, type = 'proposal' AND status != 'done' AS open FROM tickets WHERE repo = ?"
+            found = db.execute(query, (repo,)).fetchall()
+            if _words(title) in {_words(one["title"]) for one in found} or sum(one["open"] for one in found) >= most:
+                return None
+            return queue.file(db, queue.Draft(repo, title, text, author, "proposal"))
+
+    def repositories(self) -> Sequence[str]:
+        """Return the repositories that there are tickets about."""
+        with self._database.reading() as db:
+            return [str(one["repo"]) for one in db.execute("SELECT DISTINCT repo FROM tickets ORDER BY repo")]
+
     def answer(self, key: str) -> str | None:
         """Return what people said to the question of that key, once it is done; None before."""
         query = (
@@ -215,6 +230,11 @@ class Tickets:
         with self._database.reading() as db:
             found = db.execute(query, (change, OURS)).fetchall()
             return [Remark(f"comment:{one['id']}", one["author"], one["body"]) for one in found]
+
+
+def _words(title: str) -> tuple[str, ...]:
+    """Return a title as it is compared: its words, whatever stands between them."""
+    return tuple(re.findall(r"\w+", title.casefold()))
 
 
 def _change(row: sqlite3.Row) -> Change:
