@@ -54,6 +54,7 @@ VERBS = {
     "plan": ("plan", "Show what is to be done, and what waits for what."),
     "pull": ("pull", "Bring your working tree to what workers merged."),
     "ticket": ("ticket", "The embedded forge: issues beside a repository."),
+    "project": ("project", "Make a repository ready for workers."),
     "host": ("host", "Name the machines that workers are on, and look at them."),
     "doctor": ("doctor", "Check this machine; --prove tries to break out."),
     "config": ("config", "Show every setting and where it comes from."),
