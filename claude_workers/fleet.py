@@ -153,7 +153,7 @@ class Fleet(Giving):
 
     def work(
         self, *workers: str, repos: Sequence[str] = (), label: str | None = None, interval: float = 2.0,
-        ready: Callable[[], None] = lambda: None, **wishes: bool | int | None,
+        ready: Callable[[], None] | None = None, **wishes: bool | int | None,
     ) -> Iterator[Worked]:  # fmt: skip
         """Let idle workers of this machine take one issue after another; yield what happens.
 

@@ -21,7 +21,9 @@ _COLOURS = {"ready": "#bbf", "in_progress": "#fe9", "human": "#fbb"}
 
 @click.command(params=[database_option()])
 @click.option("--repo", metavar="PATH", help="Only this repository's.")
-@click.option("--format", "form", type=click.Choice(["text", "mermaid", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "mermaid", "json"]), default="text", help="How to print it."
+)
 @click.pass_obj
 def plan(call: Call, repo: str | None, form: str) -> None:
     """Show what is to be done, what waits for what, and which files two live branches both touch.

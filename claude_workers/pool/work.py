@@ -64,7 +64,7 @@ class Loop:
         for one in wishes.workers:
             find(layout, one)
 
-    def run(self, interval: float, ready: Callable[[], None] = lambda: None) -> Iterator[Worked]:
+    def run(self, interval: float, ready: Callable[[], None] | None = None) -> Iterator[Worked]:
         """Work until it is over, `interval` seconds between two looks; Busy while another loop has this root.
 
         `ready` is called once the loop has it.
@@ -72,7 +72,8 @@ class Loop:
         preflight.check_outside_sandbox()
         with locked(self._layout.work_lock, 0.0, "another loop works on this root: work --scale, --drain"):
             controls.begin(self._layout)
-            ready()
+            if ready:
+                ready()
             while True:
                 yield from self._turn()
                 if self._is_over():
