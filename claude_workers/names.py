@@ -115,11 +115,6 @@ def task_branch(worker: str, issue: int | None, task_id: str) -> str:
     return f"w{worker}/issue-{issue}" if issue else f"w{worker}/task-{task_id[:8]}"
 
 
-def says_taken(label: str) -> bool:
-    """Tell whether an issue's label says that a worker is at it, or was: nobody takes it unasked."""
-    return label in {"pull-request", "answered"} or label.startswith("worker:")
-
-
 def plain_word(text: str) -> str:
     """Return `text` with everything but letters, digits, dot and dash made a dash."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip(".-") or "x"

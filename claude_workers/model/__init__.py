@@ -7,6 +7,7 @@ from claude_workers.model.forge import Comment as Comment
 from claude_workers.model.forge import Issue as Issue
 from claude_workers.model.forge import Remark as Remark
 from claude_workers.model.forge import Review as Review
+from claude_workers.model.forge import says_taken as says_taken
 from claude_workers.model.record import Json as Json
 from claude_workers.model.record import Record as Record
 from claude_workers.model.task import SCHEMA as SCHEMA

@@ -108,3 +108,8 @@ class Review(Record):
     failing: list[Check] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     pending: bool = False
+
+
+def says_taken(label: str) -> bool:
+    """Tell whether an issue's label says that a worker is at it, or was: nobody takes it unasked."""
+    return label in {"pull-request", "answered"} or label.startswith("worker:")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from claude_workers.model.forge import Comment
+from claude_workers.model.forge import Comment, says_taken
 from claude_workers.model.record import Record
 
 HUMAN = "human"
@@ -40,8 +40,9 @@ class Ticket(Record):
 
     @property
     def needs_person(self) -> bool:
-        """Whether a person has the next word: an answer, a decision, a review."""
-        return self.status == "ready" or (self.status != "done" and self.assigned_to == HUMAN)
+        """Whether a person has the next word: an answer, a decision, a review, or what a worker could not do."""
+        tried = self.status == "open" and any(says_taken(one) for one in self.labels)
+        return self.status == "ready" or tried or (self.status != "done" and self.assigned_to == HUMAN)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from claude_workers.errors import NotFound, WorkersError
 from claude_workers.home import archive, tasks
 from claude_workers.home.home import every
 from claude_workers.model import Issue
-from claude_workers.names import says_taken
 from claude_workers.pool import follow
 from claude_workers.pool.dispatch import dispatch
 from claude_workers.pool.preflight import Follows, Order
@@ -61,7 +60,7 @@ def attend(layout: Layout, number: int) -> Task | None:
 
 
 def _verdict(ticket: Ticket) -> str | None:
-    if ticket.claimed_by or any(says_taken(one) and one.startswith("worker:") for one in ticket.labels):
+    if ticket.claimed_by or any(one.startswith("worker:") for one in ticket.labels):
         return None  # somebody is at it, or it failed: a person has the next word
     return next((one for one in (people.APPROVED, people.REJECTED) if one in ticket.labels), None)
 

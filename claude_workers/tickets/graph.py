@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # A ticket that agents may take: a task that is nobody else's and that no worker has tried, or what was given to
-# this very agent (?1). The labels are those of names.says_taken.
+# this very agent (?1). The labels are those of model.says_taken.
 CLAIMABLE = """SELECT t.* FROM tickets t WHERE t.status = 'open' AND (?2 IS NULL OR t.repo = ?2)
     AND (t.assigned_to = ?1 OR (t.assigned_to IS NULL AND t.type = 'task'))
     AND NOT EXISTS (SELECT 1 FROM blockers b JOIN tickets x ON x.id = b.blocker_id
@@ -33,7 +33,9 @@ def block(db: sqlite3.Connection, number: int, by: int) -> bool:
         raise BadInput(f"ticket {number} cannot wait for itself", "name another ticket")
     rows.row(db, by, None)
     if number in _behind(db, by):
-        raise BadInput(f"ticket {by} waits for {number} already: each would wait for the other", "ticket show both")
+        raise BadInput(
+            f"ticket {by} waits for {number} already: each would wait for the other", f"claude-workers ticket show {by}"
+        )
     done = db.execute("INSERT OR IGNORE INTO blockers VALUES (?, ?)", (number, by))
     return done.rowcount == 1
 

@@ -46,7 +46,9 @@ def review(base: Database, number: int, actor: str, verdict: str, why: str = "")
         found = rows.row(db, number, None)
         change = db.execute("SELECT id FROM changes WHERE ticket_id = ? AND state = 'open'", (number,)).fetchone()
         if found["type"] != "task" or found["status"] not in {"open", "ready"} or change is None:
-            raise WorkersError(f"ticket {number} has no change that waits for a review", f"ticket show {number}")
+            raise WorkersError(
+                f"ticket {number} has no change that waits for a review", f"claude-workers ticket show {number}"
+            )
         check_free(db, number)
         if verdict == REJECTED:
             rows.comment(db, number, why, actor)

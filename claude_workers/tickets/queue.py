@@ -111,9 +111,12 @@ class Queue:
             " AND status IN (SELECT value FROM json_each(?2)) AND (?3 IS NULL OR coalesce(assigned_to, worker) = ?3)"
             " AND (?4 IS NULL OR type = ?4) ORDER BY id"
         )
+        given = None if assigned_to == HUMAN else assigned_to
         with self.database.reading() as db:
-            found = db.execute(query, (repo, json.dumps(wanted), assigned_to, kind)).fetchall()
-            return [rows.whole(db, one) for one in found]
+            found = db.execute(query, (repo, json.dumps(wanted), given, kind)).fetchall()
+            listed = [rows.whole(db, one) for one in found]
+        # A person's is also what waits for a review, and what a worker could not do.
+        return [one for one in listed if assigned_to != HUMAN or one.needs_person]
 
     def count(self) -> dict[str, int]:
         """Return how many tickets are in each status."""

@@ -303,6 +303,14 @@ def test_tickets_are_found_by_status_kind_repository_and_whose_they_are(queue: Q
         queue.list(statuses=["banana"])
 
 
+def test_a_persons_is_also_what_waits_for_a_review_and_what_a_worker_could_not_do(queue: Queue) -> None:
+    asked, tried, ready = add(queue, type="question"), add(queue, labels=("worker:01",)), add(queue)
+    add(queue)
+    queue.update(ready, "ann", status="ready")
+    queue.mark_done(add(queue, type="question"), "ann")
+    assert [one.id for one in queue.list(assigned_to="human")] == [asked, tried, ready]
+
+
 def test_every_change_is_in_the_log(queue: Queue, tickets: Tickets) -> None:
     other, number = add(queue, assigned_to="human"), add(queue)
     tickets.comment(number, "x", "ann")

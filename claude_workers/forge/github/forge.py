@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from claude_workers import config, files, names
+from claude_workers import config, files
 from claude_workers.errors import Limited, NoCredentials, NotFound, Refused, Unreachable
 from claude_workers.forge.github import marks, talk
 from claude_workers.forge.github.claims import OWN, Claims
@@ -17,6 +17,7 @@ from claude_workers.forge.github.pulls import Pulls
 from claude_workers.forge.github.rest import Rest
 from claude_workers.forge.github.reviews import Reviews
 from claude_workers.forge.github.rights import Rights, look
+from claude_workers.model import says_taken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,7 @@ class GitHubForge:
         listed = first if len(first) < _PAGE else self._rest.pages(f"{self._at}/issues", **wanted)
         found = [
             int(one["number"]) for one in listed
-            if "pull_request" not in one and not any(names.says_taken(name) for name in label_names(one))
+            if "pull_request" not in one and not any(says_taken(name) for name in label_names(one))
         ]  # fmt: skip
         if len(first) < _PAGE:
             self._listed[label] = (etag, found)
