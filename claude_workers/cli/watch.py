@@ -67,7 +67,7 @@ def summary(call: Call, receipt: Receipt) -> str:
     parts = [f"worker {receipt.worker}: {call.style(receipt.outcome, receipt.outcome)}", subject]
     if receipt.pull_request:
         parts += [f"{receipt.pull_request} {receipt.branch} at {receipt.head[:12]}"]
-        parts += ["verified" if receipt.verified else "unverified"]
+        parts += ["verified" if receipt.verified else "unverified", *(["merged"] if receipt.merged else [])]
     if receipt.reason:
         parts.append(receipt.reason)
     if receipt.blocked_hosts:

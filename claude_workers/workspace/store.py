@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import uuid
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -106,8 +107,13 @@ def give(store: Path, mirror: Path, sha: str, target: Path) -> None:
     known = git.text("for-each-ref", "--format=^%(objectname)", "refs/upstream", at=mirror).splitlines()
     if upstream.is_mirrored(mirror, sha):  # git makes no bundle of nothing
         known = [f"^{one}" for one in git.text("rev-parse", f"{sha}^@", at=store).split()]
-    with tempfile.TemporaryFile() as wanted:
-        wanted.write("\n".join(["refs/carry/head", *known, ""]).encode())
-        wanted.seek(0)
-        git.run("update-ref", "refs/carry/head", sha, at=store)
-        git.run("bundle", "create", "--quiet", str(target), "--stdin", at=store, stdin=wanted)
+    # A name of its own: another runner may give from this store at the same moment.
+    name = f"refs/carry/{uuid.uuid4().hex}"
+    git.run("update-ref", name, sha, at=store)
+    try:
+        with tempfile.TemporaryFile() as wanted:
+            wanted.write("\n".join([name, *known, ""]).encode())
+            wanted.seek(0)
+            git.run("bundle", "create", "--quiet", str(target), "--stdin", at=store, stdin=wanted)
+    finally:
+        git.run("update-ref", "-d", name, at=store)
