@@ -45,6 +45,15 @@ def queue_of(call: Call) -> Queue:
     return Queue(call.layout.tickets)
 
 
+def warn_of_network(call: Call) -> None:
+    """Say on standard error when the database is where it cannot be trusted."""
+    from claude_workers.tickets import filesystem  # noqa: PLC0415  start-up cost
+
+    kind = filesystem.network(call.layout.tickets)
+    if kind:
+        click.echo(f"claude-workers: {call.layout.tickets} is on {kind}: SQLite may lose tickets there", err=True)
+
+
 def me(named: str | None = None) -> str:
     """Return who speaks: the one named, else who has logged in."""
     return named or getpass.getuser()

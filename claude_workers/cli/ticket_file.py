@@ -18,6 +18,7 @@ from claude_workers.cli.ticket_common import (
     print_ticket,
     queue_of,
     repo_of,
+    warn_of_network,
 )
 from claude_workers.errors import BadInput
 
@@ -220,6 +221,7 @@ def migrate(call: Call) -> None:
     \b
     claude-workers ticket migrate
     """
+    warn_of_network(call)
     before, after = queue_of(call).database.migrate()
     said = f"already at version {after}" if before == after else f"migrated from version {before} to version {after}"
     done(call, said, version=after)
@@ -233,6 +235,7 @@ def path(call: Call) -> None:
     \b
     claude-workers ticket path
     """
+    warn_of_network(call)
     place = call.layout.tickets
     if call.json:
         print_json({"path": str(place)})

@@ -9,6 +9,7 @@ from claude_workers.paths import Layout
 from claude_workers.pool.control import stop
 from claude_workers.pool.homes import reset
 from claude_workers.tickets.queue import Queue
+from claude_workers.tickets.tickets import Tickets
 
 
 def block(layout: Layout, number: int, by: int, actor: str) -> None:
@@ -20,6 +21,9 @@ def block(layout: Layout, number: int, by: int, actor: str) -> None:
         if not _freed(layout, queue.read(number).repo, number):
             raise
         queue.block(number, by, actor)
+        # It was not the worker that could not do it: it may be taken again when it waits no more.
+        tried = tuple(one for one in queue.read(number).labels if one.startswith("worker:"))
+        Tickets(layout.tickets).label(number, remove=tried, actor=actor)
 
 
 def _freed(layout: Layout, repo: str, number: int) -> bool:

@@ -21,6 +21,7 @@ from claude_workers.pool import floors, preflight
 from claude_workers.pool.linger import lingering
 from claude_workers.pool.rights import judge
 from claude_workers.process.spawn import scope_prefix
+from claude_workers.tickets import filesystem
 from claude_workers.workspace.push import try_push
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def examine(layout: Layout) -> Iterator[Finding]:
     yield _checked("login", lambda: _login(settings))
     yield _checked("disk", lambda: _disk(layout, settings))
     yield _checked("memory", lambda: _memory(settings))
+    yield _checked("tickets", lambda: _tickets(layout))
     yield _detached()
     yield Finding("lingering", *lingering())
     yield _checked("logins", lambda: _logins(every(layout)))
@@ -122,6 +124,16 @@ def _disk(layout: Layout, settings: config.Settings) -> str:
     if short:
         raise WorkersError(short, "free some disk space, or lower disk_floor")
     return f"{shutil.disk_usage(place if place.is_dir() else '/').free >> 30} GiB free at {place}"
+
+
+def _tickets(layout: Layout) -> str:
+    kind = filesystem.network(layout.tickets)
+    if kind:
+        raise WorkersError(
+            f"{layout.tickets} is on a network file system ({kind}), where SQLite may lose what was written",
+            "name a local file: CLAUDE_WORKERS_DB, or another --root",
+        )
+    return f"{layout.tickets} is on a local file system"
 
 
 def _memory(settings: config.Settings) -> str:

@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_workers.errors import Busy, IssueTaken, NoCredentials, Unreachable, WorkerBusy, WorkersError
 from claude_workers.home import archive, tasks
@@ -36,14 +36,13 @@ class Wishes:
     """What a loop is to do: by which workers (none named: all of them), and when it is over.
 
     `once`: after what is waiting now has been given out and has ended. `until_empty`: when nothing waits and
-    nobody is at work. `most`: after so many tasks. `options` are fields of `Order` for each of them.
+    nobody is at work. `most`: after so many tasks.
     """
 
     workers: tuple[str, ...] = ()
     once: bool = False
     until_empty: bool = False
     most: int | None = None
-    options: tuple[tuple[str, Any], ...] = ()
 
 
 class Loop:
@@ -167,7 +166,9 @@ class Loop:
                 self._started += 1
                 self._running[made.worker] = made
                 idle[:] = [one for one in idle if one != made.worker]
-                yield Worked("took", made.worker, what, made.task_id)
+                yield Worked(
+                    "took", made.worker, describe(made) if what.endswith(f"#{made.issue}") else what, made.task_id
+                )
 
     def _proposed(self, idle: list[str]) -> list[tuple[str, Callable[[], Task | None]]]:
         """Let one worker propose what to do next; the same repository not again before an hour has passed."""
@@ -184,7 +185,7 @@ class Loop:
     def _dispatched(self, idle: list[str], repo: str, number: int) -> Task | None:
         """Dispatch to the first worker that is still idle; None when the issue is another's, or nobody is idle."""
         while idle:
-            order = Order(idle[0], repo, number, **dict(self._wishes.options))
+            order = Order(idle[0], repo, number)
             try:
                 return dispatch(self._layout, order).task
             except WorkerBusy:

@@ -17,9 +17,14 @@ def publish(run: Run) -> str:
     except GitFailed as error:
         raise Ended("failed", f"{run.task.branch} could not be pushed: {error.message}") from error
     propose(run)
-    if run.merges:
-        return "merging"
-    raise Ended("pull_request")
+    if not run.merges:
+        raise Ended("pull_request")
+    # Who changes what the gate runs could pass it with anything: a person looks at that first.
+    if run.progress.gate_changes and not run.task.options.get("merge"):
+        raise Ended(
+            "pull_request", f"not merged: it changes what the gate runs: {', '.join(run.progress.gate_changes)}"
+        )
+    return "merging"
 
 
 def push_branch(run: Run) -> None:

@@ -204,3 +204,13 @@ def test_many_workers_that_merge_at_once_all_land(merging: Stage) -> None:
     receipts = merging.fleet.watch(ids, timeout=90)
     assert all(one.merged for one in receipts), [one.reason for one in receipts]
     assert sorted(subjects(merging)) == sorted(["Begin", *(f"Add {one}" for one in ids)])
+
+
+def test_what_changes_its_own_gate_is_left_to_a_person(merging: Stage) -> None:
+    merging.configure('merge = "auto"\nverify = "sh check.sh"\n')
+    (merging.calc / "check.sh").write_text("true\n", encoding="utf-8")
+    elsewhere(merging, "", "Check", "check.sh")
+    receipt = merging.play({"run": "echo exit 0 > check.sh; git commit -qam Weaker"}, DONE)
+    assert (receipt.outcome, receipt.merged) == ("pull_request", "")
+    assert receipt.reason == "not merged: it changes what the gate runs: check.sh"
+    assert git("for-each-ref", "refs/claude-workers", at=merging.calc) == ""
