@@ -139,6 +139,11 @@ def config_dir() -> Path:
     return user_config_path("claude-workers")
 
 
+def project_page(repository: str) -> Path:
+    """Return where the operator keeps what every agent must know of a repository, named owner/repo."""
+    return config_dir() / "projects" / f"{repository.replace('/', '-')}.md"
+
+
 def shipped_templates() -> Path:
     """Return the folder of templates that came with the package or stands in the checkout."""
     package = Path(__file__).resolve().parent

@@ -35,7 +35,7 @@ def enter(layout: Layout, worker: str, program: Sequence[str] = ()) -> int:
 
     WorkerBusy while an agent works there. Nobody can dispatch to the worker meanwhile.
     """
-    with _held(layout, worker) as home, _run(home) as run:
+    with held(layout, worker) as home, _run(home) as run:
         words = list(program) or ["bash", "--noprofile", "--norc"]
         words = [*console.claude(run), *words[1:]] if words[0] == "claude" else words
         return console.open_console(run, words, run.clone if run.owns_clone() else home.path)
@@ -49,7 +49,7 @@ def attach(layout: Layout, worker: str, *, take_over: bool = False) -> int:
     if take_over and tasks.state(find(layout, worker)).name == "busy":
         with locked(layout.worker_lock(worker), _AT_HAND, f"another command holds worker {worker}"):
             leave.stop(find(layout, worker))
-    with _held(layout, worker) as home, _run(home) as run:
+    with held(layout, worker) as home, _run(home) as run:
         if not run.owns_clone() or not transcript.exists(home.claude, run.clone, run.task.session_id):
             raise NotFound(f"worker {worker} has no session that could be resumed", f"claude-workers enter {worker}")
         status = console.open_console(run, console.claude(run, run.task.session_id), run.clone)
@@ -67,7 +67,7 @@ def keep_login(layout: Layout, worker: str, kind: str, value: str) -> None:
     value = value.strip()
     if not value or not value.isprintable() or " " in value:
         raise BadInput("that is no credential", "give it in one line on standard input")
-    with _held(layout, worker) as home, _run(home) as run:
+    with held(layout, worker) as home, _run(home) as run:
         values = {**_without_credential(home), _VARIABLES[kind]: value, credentials.OWN: kind}
         console.try_credential(run, values, kind)
         provision.own_credentials(home, values)
@@ -75,7 +75,7 @@ def keep_login(layout: Layout, worker: str, kind: str, value: str) -> None:
 
 def log_in(layout: Layout, worker: str) -> str:
     """Let a person log a home in with Claude's own dialogue; return what it pays with from now on."""
-    with _held(layout, worker) as home, _run(home) as run:
+    with held(layout, worker) as home, _run(home) as run:
         console.open_console(run, [console.claude(run)[0], "auth", "login"], home.path)
         if files.read_inside(home.path, credentials.LOGIN_FILE) is None:
             raise NoCredentials(f"worker {worker} was not logged in", "try again, or give a token: login --token")
@@ -91,7 +91,7 @@ def _without_credential(home: Home) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _held(layout: Layout, worker: str) -> Iterator[Home]:
+def held(layout: Layout, worker: str) -> Iterator[Home]:
     """Hold a worker that no runner is at."""
     preflight.check_outside_sandbox()
     home = find(layout, worker)

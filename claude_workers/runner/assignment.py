@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from claude_workers import files
+from claude_workers import files, paths
 from claude_workers.home import templates
 from claude_workers.home.home import HANDED
 from claude_workers.model import Issue
@@ -14,6 +14,7 @@ from claude_workers.workspace import upstream
 if TYPE_CHECKING:
     from claude_workers.runner.run import Run
 
+_PAGE = 64 << 10
 _GUIDES = ("AGENTS.md", "CLAUDE.md")
 
 
@@ -49,6 +50,9 @@ def prompt_text(run: Run, issue: Issue | None) -> str:
         parts.append(f"The issue (also in {run.path('issue.md')}):\n\n{issue_text(run, issue)}")
         if issue.left_out:
             parts.append(f"{issue.left_out} comments of people without write access were left out.")
+    page = _page(run)
+    if page:
+        parts.append(f"About this project:\n\n{page}")
     if run.path(HANDED).is_dir():
         parts.append(f"You are handed, in {run.path(HANDED)}: {', '.join(sorted(os.listdir(run.path(HANDED))))}")
     if not run.settings.trust_project_settings:
@@ -57,6 +61,12 @@ def prompt_text(run: Run, issue: Issue | None) -> str:
             if guide and guide.strip() != f"@{_GUIDES[0]}":
                 parts.append(f"The repository's {name}:\n\n{guide.strip()}")
     return "\n\n".join(parts) + "\n"
+
+
+def _page(run: Run) -> str:
+    """Return the operator's page about the project; "" without one."""
+    place = paths.project_page(run.repository.name)
+    return place.read_text(encoding="utf-8", errors="replace")[:_PAGE].strip() if place.is_file() else ""
 
 
 def _task_text(run: Run, issue: Issue | None) -> str:

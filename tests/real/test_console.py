@@ -6,6 +6,7 @@ from pathlib import Path
 
 from claude_workers import credentials
 from claude_workers.testing.endpoint import error, text, tool
+from claude_workers.tickets.queue import Queue
 from tests.cli.conftest import Cli
 from tests.conftest import git
 from tests.real.conftest import Desk
@@ -27,6 +28,35 @@ def test_claude_in_an_idle_home_asks_nothing_and_answers(desk: Desk, tmp_path: P
         person.until("/exit")
         person.type("\r")
         assert person.end() == 0
+
+
+def test_an_interview_leaves_what_a_person_says_yes_to(desk: Desk, tmp_path: Path) -> None:
+    commands = (
+        "cd $CLAUDE_WORKERS_OUTBOX", "echo 'Calc adds. Never divide.' > PROJECT.md", "touch $OLDPWD/mine",
+        "echo 'python3 -c \"import calc\"' > verify",
+        "printf -- '- {title: Add subtract, key: a}\\n- {title: Document it, blocked_by: [a]}\\n' > tickets.yaml",
+    )  # fmt: skip
+    desk.endpoint.script("model", [tool("Bash", command="; ".join(commands)), text("You can leave with /exit.")])
+    with Person(["project", "init", str(desk.calc), "--interview"], tmp_path) as person:
+        asked, told = ("".join(one.split()) for one in ("Do you want to proceed?", "You can leave with /exit."))
+        person.wait(lambda: any(one in "".join(person.seen.split()) for one in (asked, told)), "an answer")
+        if told not in "".join(person.seen.split()):
+            person.type("\r")
+        person.until("You can leave with /exit.")
+        person.type("/exit")
+        person.until("/exit")
+        person.type("\r")
+        for asked, answer in (("for every prompt?", "y"), (".claude-workers.toml?", "y"), ("File them?", "y")):
+            person.until(asked)
+            person.type(f"{answer}\r")
+        person.until("filed 1, 2")
+        assert person.end() == 0
+    assert (desk.calc / ".claude-workers.toml").read_text("utf-8").endswith('verify = "python3 -c \\"import calc\\""\n')
+    assert sorted(one.name for one in desk.calc.iterdir()) == [".claude-workers.toml", ".git", "calc.py"]
+    assert [one.title for one in Queue(desk.fleet.layout.tickets).list()] == ["Add subtract", "Document it"]
+    receipt = desk.play([ADD, text("Added.")])
+    assert receipt.outcome == "pull_request"
+    assert "Calc adds. Never divide." in str(desk.endpoint.requests[-1]["body"])
 
 
 def test_a_task_is_taken_over_in_its_session_and_given_back(desk: Desk, tmp_path: Path) -> None:
