@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from claude_workers.pool.gc import Garbage
     from claude_workers.pool.pause import Pause
     from claude_workers.pool.update import Updated, Way
+    from claude_workers.tickets.queue import Queue
 
 # Verbs are imported by the methods that call them: `status` is asked all day and needs few of them.
 # ruff: noqa: PLC0415
@@ -150,6 +151,13 @@ class Fleet(Giving):
                 yield from (there.addressed(Recovered.from_json(one)) for one in there.stream("recover", *ids))
             else:
                 yield from recover.recover(self.layout, ids)
+
+    @property
+    def tickets(self) -> Queue:
+        """The tickets of this machine as a queue: file, claim, answer."""
+        from claude_workers.tickets.queue import Queue
+
+        return Queue(self._here.tickets)
 
     def work(
         self, *workers: str, repos: Sequence[str] = (), label: str | None = None, interval: float = 2.0,

@@ -110,7 +110,7 @@ def test_a_verb_of_one_machine_is_asked_of_another(remote: Remote, cli: Cli, cal
         cli.ok("ticket", "create", "A title; $(id)", "--description", text, "--repo", str(calc), "--on", "vps") == "1\n"
     )
     shown = json.loads(cli.ok("ticket", "show", "1", "--json", "--on", "vps"))
-    assert (shown["title"], shown["body"]) == ("A title; $(id)", text)
+    assert (shown["title"], shown["description"]) == ("A title; $(id)", text)
     assert "no tickets" in cli.ok("ticket", "list").lower()
     assert cli("ticket", "show", "9", "--on", "vps").returncode == 1
     assert cli.ok("config", "time_limit", "2h", "--on", "vps") == "7200.0\n"

@@ -15,7 +15,7 @@ from claude_workers import Fleet
 from claude_workers.errors import BadInput, Busy, NotFound
 from claude_workers.model import Worked
 from claude_workers.pool import controls, reviews
-from claude_workers.tickets.queue import Draft, Queue
+from claude_workers.tickets.queue import Draft
 from tests.conftest import git
 from tests.racing import until
 from tests.stage import DONE, HANG, HERE, Stage, steps
@@ -28,7 +28,7 @@ class Floor:
         self.stage = stage
         self.fleet: Fleet = stage.fleet
         self.fleet.init("02")
-        self.queue = Queue(self.fleet.layout.tickets)
+        self.queue = self.fleet.tickets
 
     def file(self, name: str = "", **more: object) -> int:
         """File a ticket whose work is a file of that name; without one it hangs."""
