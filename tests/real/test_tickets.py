@@ -9,6 +9,7 @@ from claude_workers.testing.endpoint import text, tool
 from claude_workers.tickets import people
 from claude_workers.tickets.queue import Draft, Queue
 from tests.conftest import git
+from tests.racing import until as wait_until
 from tests.real.conftest import Desk
 from tests.real.test_life import ADD, until
 
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.real
 MERGED = "refs/claude-workers/merged/main"
 SAME_LINE = tool(
     "Bash",
-    command='branch=$(git branch --show-current); sed -i "s|^def add(a, b):|& # $branch|" calc.py;'
+    command="touch ~/.cache/came; until [ -e ~/.cache/go ]; do sleep 0.02; done;"
+    ' branch=$(git branch --show-current); sed -i "s|^def add(a, b):|& # $branch|" calc.py;'
     " git commit -qam $branch",
 )
 # Both comments behind one def, whoever came first.
@@ -43,6 +45,12 @@ def test_two_tickets_that_touch_the_same_line_both_land(desk: Desk) -> None:
     for number in (1, 2):
         queue.create(Draft(str(desk.calc), f"Name ticket {number} beside add"))
     desk.endpoint.script("model", [SAME_LINE, text("Done."), RESOLVE, text("Both are in.")])
+    caches = [desk.fleet.layout.root / worker / ".cache" for worker in ("01", "02")]
+    for number, worker in enumerate(("01", "02"), 1):
+        desk.fleet.dispatch(worker, str(desk.calc), number)
+    wait_until(lambda: all((one / "came").exists() for one in caches), "both began with the same base")
+    for one in caches:
+        (one / "go").touch()
     events = list(desk.fleet.work(until_empty=True, interval=0.2))
     assert [one.succeeded for one in events if one.did == "ended"] == [True, True], events
     assert [one.status for one in queue.list(statuses=["done"])] == ["done", "done"]
