@@ -9,6 +9,7 @@ import click
 
 from claude_workers.cli.common import Call, print_json
 from claude_workers.cli.ticket_common import database_option, numbers, queue_of, repo_of
+from claude_workers.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def plan(call: Call, repo: str | None, form: str) -> None:
         print_json({"tickets": [one.to_json() for one in found], "overlaps": [one.to_json() for one in ahead]})
         return
     for line in _mermaid(found) if form == "mermaid" else _text(found, ahead):
-        click.echo(line)
+        click.echo(plain(line))
 
 
 def _text(found: list[Ticket], ahead: list[Overlap]) -> Iterator[str]:
@@ -74,6 +75,7 @@ def _mermaid(found: list[Ticket]) -> Iterator[str]:
     yield "graph LR"
     for one in found:
         words = one.title.replace("#", "#35;").replace('"', "#quot;").replace("\\", "#92;")
+        words = words.replace("<", "#lt;").replace(">", "#gt;")
         yield f'  t{one.id}["{one.id}: {words}"]'
         colour = _COLOURS.get("human" if one.needs_person else one.status)
         if colour:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from claude_workers.cli.common import Call, keep, print_json
+from claude_workers.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ def print_ticket(call: Call, ticket: Ticket) -> None:
         print_json(ticket.to_json())
         return
     for line in _page(ticket):
-        click.echo(line)
+        click.echo(plain(line))
 
 
 def numbers(found: list[int]) -> str:
@@ -106,4 +107,4 @@ def _page(ticket: Ticket) -> list[str]:
 
 def comment_lines(one: Comment) -> list[str]:
     """Return a comment as people read it."""
-    return ["", f"-- {one.author}, {one.created_at}", one.body]
+    return ["", plain(f"-- {one.author}, {one.created_at}"), plain(one.body)]

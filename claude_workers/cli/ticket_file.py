@@ -21,6 +21,7 @@ from claude_workers.cli.ticket_common import (
     warn_of_network,
 )
 from claude_workers.errors import BadInput
+from claude_workers.text import plain
 
 if TYPE_CHECKING:
     from claude_workers.model import Ticket
@@ -129,7 +130,7 @@ def list_(  # noqa: PLR0913  click passes one parameter for each option
 def _row(one: Ticket) -> list[str]:
     waits = f"  (blocked by {numbers(one.blocked_by)})" if one.blocked_by else ""
     shown = [str(one.id), one.status, one.type, str(one.priority), one.assigned_to or "", ",".join(one.labels)]
-    return [*shown, f"{one.title}{waits}"]
+    return [plain(cell) for cell in (*shown, f"{one.title}{waits}")]
 
 
 @click.command()
@@ -210,7 +211,8 @@ def log(call: Call, number: int | None, limit: int) -> None:
         print_json([one.to_json() for one in found])
         return
     for one in found:
-        click.echo(f"{one.at}  #{one.ticket_id}  {one.actor}  {one.action}{f': {one.detail}' if one.detail else ''}")
+        said = f"{one.action}{f': {one.detail}' if one.detail else ''}"
+        click.echo(plain(f"{one.at}  #{one.ticket_id}  {one.actor}  {said}"))
 
 
 @click.command()

@@ -12,6 +12,7 @@ import click
 from claude_workers.cli.common import Call, print_json
 from claude_workers.cli.params import REPO, WORKER, Duration
 from claude_workers.errors import BadInput
+from claude_workers.text import plain
 
 if TYPE_CHECKING:
     from claude_workers.model import Worked
@@ -141,4 +142,4 @@ def _print(call: Call, one: Worked) -> None:
         print_json(one.to_json())
         return
     colour = one.outcome or _COLOURS.get(one.did, "crashed")
-    click.echo(f"{f'worker {one.worker}: ' if one.worker else ''}{call.style(one.did, colour)} {one.said}")
+    click.echo(f"{f'worker {one.worker}: ' if one.worker else ''}{call.style(one.did, colour)} {plain(one.said)}")

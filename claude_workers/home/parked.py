@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.home import archive, events, tasks
+from claude_workers.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def question(task: Task) -> str:
 
 def questions(home: Home) -> list[str]:
     """Return what the parked tasks ask, each with the place where it is answered."""
-    return [f"{_place(task)}: {' '.join(question(task).split())}" for task in every(home)]
+    return [f"{_place(task)}: {plain(' '.join(question(task).split()))}" for task in every(home)]
 
 
 def _place(task: Task) -> str:

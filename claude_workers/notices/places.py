@@ -33,7 +33,7 @@ def deliver(place: str, notice: Notice) -> None:
     elif kind == "slack":
         _post(target, json.dumps({"text": f"*{title}*\n{body}"}).encode(), {"Content-Type": "application/json"})
     elif kind == "webhook":
-        told = {name: value for name, value in notice.to_json().items() if name not in {"sent", "tries"}}
+        told = {name: value for name, value in notice.to_json().items() if name not in {"sent", "tries", "due"}}
         _post(target, json.dumps(told).encode(), {"Content-Type": "application/json"})
     else:
         raise BadInput(f"{kind} is no way to notify", "use ntfy, webhook, slack or command")
@@ -55,7 +55,7 @@ def _post(url: str, data: bytes, headers: dict[str, str]) -> None:
 
     try:
         httpx.post(url, content=data, headers=headers, timeout=_TIMEOUT).raise_for_status()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise OSError(type(error).__name__) from error  # its text would show the address
 
 

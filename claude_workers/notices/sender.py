@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Seconds before the second try, the third ...; after the last the notice is given up.
 WAITS = (5.0, 30.0, 120.0, 600.0, 3600.0)
 _KEPT = 7 * 86400.0
+_TICK = 1.0
 
 
 def main(root: str) -> None:
@@ -42,8 +43,8 @@ def _send_all(layout: Layout) -> None:
             with contextlib.suppress(FileNotFoundError):
                 _send(layout, path)
         left = [one for one in map(_read, spool.waiting(layout)) if one]
-        if left:
-            time.sleep(min(WAITS[min(one.tries, len(WAITS)) - 1] if one.tries else 0.0 for one in left))
+        if left:  # not longer than a moment: a new one waits for no old one's server
+            time.sleep(max(0.0, min(_TICK, min(one.due for one in left) - time.time())))
 
 
 def _read(path: Path) -> Notice | None:
@@ -57,21 +58,24 @@ def _read(path: Path) -> Notice | None:
 
 def _send(layout: Layout, path: Path) -> None:
     notice = _read(path)
-    if notice is None:
+    if notice is None or notice.due > time.time():
         return
-    sent, faults = list(notice.sent), []
+    faults = []
     for place in config.load().notify:
-        if place in sent:
+        if place in notice.sent:
             continue
         try:
             deliver(place, notice)
         except (WorkersError, OSError, ValueError) as error:
             faults.append(f"{place.partition(':')[0]}: {type(error).__name__}")
         else:
-            sent.append(place)
-    tried = dataclasses.replace(notice, sent=sent, tries=notice.tries + 1)
-    files.write_atomic(path, files.to_text(tried.to_json()))
-    if not faults or tried.tries > len(WAITS):
+            notice = dataclasses.replace(notice, sent=[*notice.sent, place])
+            files.write_atomic(path, files.to_text(notice.to_json()))
+    tries = notice.tries + 1
+    if faults and tries <= len(WAITS):
+        later = dataclasses.replace(notice, tries=tries, due=time.time() + WAITS[tries - 1])
+        files.write_atomic(path, files.to_text(later.to_json()))
+    else:
         if faults:
             line = f"{notice.at} {notice.kind} {notice.subject}: {'; '.join(faults)}"
             files.append_line(layout.notices / "failed.log", line)

@@ -27,8 +27,9 @@ _PASSED = ("PATH", "HOME", "LANG", "USER", "TMPDIR", "XDG_CONFIG_HOME", "SSL_CER
 
 @dataclass(frozen=True)
 class Notice(Record):
-    """One thing to be told; `sent` are the places that have it, `tries` how often it was tried.
+    """One thing to be told; `sent` are the places that have it.
 
+    `tries` counts how often it was tried, `due` (seconds after 1970) is when it is to be tried next.
     `id`, `at` and `host` are set when it is written down.
     """
 
@@ -42,6 +43,7 @@ class Notice(Record):
     host: str = ""
     sent: list[str] = field(default_factory=list)
     tries: int = 0
+    due: float = 0.0
 
 
 def put(layout: Layout, notice: Notice) -> None:
@@ -75,7 +77,6 @@ def start(layout: Layout) -> None:
     wanted = {one.partition("$")[2] for one in config.load().notify}
     kept |= {name: value for name, value in os.environ.items() if name in {*wanted, paths.CONFIG_VARIABLE}}
     argv = [sys.executable, "-P", "-m", "claude_workers.notices", str(layout.root)]
-    subprocess.Popen(
-        argv, env=kept, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, cwd="/",
-    )  # fmt: skip
+    # The shell leaves it at once: nobody who tells something has a child to wait for.
+    left = ["sh", "-c", '"$@" < /dev/null > /dev/null 2>&1 &', "sh", *argv]
+    subprocess.run(left, env=kept, check=False, start_new_session=True, cwd="/")

@@ -83,7 +83,13 @@ def _taken_up(home: Home, task: Task, given: str) -> Recovered:
     if not parked.take_up(home, again):
         return Recovered(home.worker, "waits", "its worker has another task", task.task_id)
     leave.end_leftovers(home, again)
-    continue_task(home, again)
+    try:
+        continue_task(home, again)
+    except WorkersError:
+        current = tasks.load(home)
+        if current and current.task_id == task.task_id and current.wait_for == parked.ANSWER:
+            parked.put_away(home)  # it cannot go on now: nothing else is to wait for that
+        raise
     return Recovered(home.worker, "answered" if given else "unanswered", parked.question(task), task.task_id)
 
 

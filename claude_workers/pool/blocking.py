@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from claude_workers.errors import IssueTaken
-from claude_workers.home import tasks
+from claude_workers.home import parked, tasks
 from claude_workers.home.home import every
 from claude_workers.paths import Layout
 from claude_workers.pool.control import stop
@@ -33,6 +33,9 @@ def _freed(layout: Layout, repo: str, number: int) -> bool:
         if state.task and (state.task.repository.url, state.task.issue) == (repo, number):
             if state.name == "busy":
                 stop(layout, home.worker)
+            reset(layout, home.worker)
+            return True
+        if state.task is None and any((one.repository.url, one.issue) == (repo, number) for one in parked.every(home)):
             reset(layout, home.worker)
             return True
     return False

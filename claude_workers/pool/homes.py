@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -74,13 +75,23 @@ def reset(layout: Layout, worker: str, *, discard: bool = False) -> Receipt | No
     with presence.alone(home):
         state = tasks.state(home)
         if state.name == "idle":
-            raise NotFound(f"worker {worker} is idle: there is nothing to reset", "claude-workers status")
+            state = _given_up(home)
         if state.name == "busy":
             raise WorkerBusy(f"worker {worker} is busy", f"claude-workers stop {worker} first")
         if state.task is None or state.name == "unknown":
             _set_aside(home, state, discard=discard)
             return None
         return _archive(home, state, discard=discard)
+
+
+def _given_up(home: Home) -> tasks.State:
+    """Take the first task that waits for an answer up again, to be archived; NotFound when there is none."""
+    waiting = next(parked.every(home), None)
+    if waiting is None:
+        raise NotFound(f"worker {home.worker} is idle: there is nothing to reset", "claude-workers status")
+    reason = f"given up by a person; it had asked: {parked.question(waiting)}"
+    parked.take_up(home, dataclasses.replace(waiting, state="stopped", wait_for=None, reason=reason))
+    return tasks.state(home)
 
 
 def _set_aside(home: Home, state: tasks.State, *, discard: bool) -> None:

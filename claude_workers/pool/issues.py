@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_workers.errors import Busy, NoCredentials, Unreachable, WorkerBusy, WorkersError
 from claude_workers.forge.choose import forge_of
-from claude_workers.home import tasks
+from claude_workers.home import parked, tasks
 from claude_workers.home.home import every
 from claude_workers.model import Assigned
 from claude_workers.pool import preflight
@@ -72,6 +72,9 @@ def release(layout: Layout, repo: str, number: int, *, force: bool) -> Claim | N
     repository = preflight.repository_of(layout, repo)
     for home in every(layout):
         task = tasks.state(home).task
+        waits = any((one.repository.url, one.issue) == (repository.url, number) for one in parked.every(home))
+        if waits:
+            raise Busy(f"worker {home.worker} waits for an answer to it", f"answer it, or reset {home.worker}")
         if task and (task.repository.url, task.issue) == (repository.url, number):
             raise Busy(f"worker {home.worker} has a task for it", f"claude-workers stop or reset {home.worker} first")
     forge = forge_of(layout, repository)

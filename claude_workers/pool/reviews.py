@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_workers import files
-from claude_workers.errors import NotFound, WorkersError
+from claude_workers.errors import NotFound, WorkerBusy, WorkersError
 from claude_workers.home import archive, tasks
 from claude_workers.home.home import every
 from claude_workers.model import Issue
@@ -51,9 +51,12 @@ def attend(layout: Layout, number: int) -> Task | None:
     state = tasks.state(home)
     if state.name != "idle" and not (state.task and state.task.issue == number):
         return None
-    if verdict == people.APPROVED:
-        return dispatch(layout, _merging(home, ticket, change)).task
-    found = follow.look(layout, ticket.repo, change.number, asked=True)
+    try:
+        if verdict == people.APPROVED:
+            return dispatch(layout, _merging(home, ticket, change)).task
+        found = follow.look(layout, ticket.repo, change.number, asked=True)
+    except WorkerBusy:
+        return None  # somebody was quicker to use this worker
     if found.state in {"dispatched", "busy"}:
         return tasks.state(home).task
     raise WorkersError(f"ticket {number} could not be sent back: {found.reason or found.state}", "dispatch it anew")

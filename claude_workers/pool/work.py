@@ -143,8 +143,7 @@ class Loop:
         """Give out what waits, at most as much as there is room: reviews first, others may wait for them."""
         faults: list[Worked] = []
         offered: list[tuple[str, Callable[[], Task | None]]] = [
-            (f"the review of ticket {one}", functools.partial(reviews.attend, self._layout, one))
-            for one in self._reviewed()
+            (_review(one), functools.partial(reviews.attend, self._layout, one)) for one in self._reviewed()
         ]
         offered += [
             (f"{repo}#{number}", functools.partial(self._dispatched, idle, repo, number))
@@ -234,7 +233,12 @@ class Loop:
         if not wishes.until_empty:
             return False
         left = [f"{repo}#{number}" for repo, number in self._waiting([])]
-        return not self._reviewed() and not any(one not in self._passed for one in left)
+        left += [_review(one) for one in self._reviewed()]
+        return not any(one not in self._passed for one in left)
+
+
+def _review(number: int) -> str:
+    return f"the review of ticket {number}"
 
 
 def _ended(task: Task, receipt: Receipt) -> Worked:

@@ -67,6 +67,8 @@ def _begin(run: Run) -> None:
     base = upstream.tip(run.mirror, branch)
     if base is None:
         raise Ended("failed", f"{branch} vanished from {run.repository.name} while it was fetched")
+    if upstream.rewritten(run.mirror, branch):
+        run.note(f"{branch} has gone another way than what was merged into it: this begins with what was merged")
     continues = run.task.options.get("continues")
     start = upstream.tip(run.mirror, run.task.branch) if continues else None
     run.observe(base_branch=branch, base=base, start=start or base)

@@ -117,6 +117,8 @@ def _head(run: Run, carried: Carried) -> str | None:
         if commit == start or not _something_new(run, start, commit):
             continue
         if not upstream.descends(run.store, base, commit):
+            if run.progress.published:
+                raise Ended("failed", f"its agent did not put it onto {run.progress.base_branch} at {base[:12]}")
             raise Ended("failed", f"the branch no longer contains {run.progress.base_branch} at {base[:12]}")
         if commit != carried.tip:
             run.note("the agent committed outside its branch; those commits were taken as the branch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST = 10_000
 _BYTES = 16 << 20
+_SAID = 300
 _TEXTS = {"title", "description", "type", "assign", "key", "repo"}
 _KEYS = _TEXTS | {"priority", "parent", "blocked_by", "labels"}
 _REMEDY = "see claude-workers ticket import --help"
@@ -63,14 +65,23 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401
     if path.suffix == ".toml":
         try:
             return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise BadInput(f"{path}: {error}", _REMEDY) from error
+        except (ValueError, RecursionError) as error:
+            raise _unread(path, error) from error
+    if path.suffix == ".json":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise _unread(path, error) from error
     import yaml  # noqa: PLC0415  start-up cost
 
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadInput(f"{path}: {' '.join(str(error).split()) or 'it nests too deeply'}", _REMEDY) from error
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise _unread(path, error) from error
+
+
+def _unread(path: Path, error: Exception) -> BadInput:
+    return BadInput(f"{path}: {' '.join(str(error).split())[:_SAID] or type(error).__name__}", _REMEDY)
 
 
 def _check(path: Path, place: int, one: Any) -> None:  # noqa: ANN401
@@ -82,6 +93,8 @@ def _check(path: Path, place: int, one: Any) -> None:  # noqa: ANN401
     wrong = [name for name in sorted(_TEXTS & set(one)) if not isinstance(one[name], str)]
     wrong += [name for name in ("priority", "parent") if not isinstance(one.get(name, 0), int)]
     wrong += [name for name in ("blocked_by", "labels") if not isinstance(one.get(name, []), list)]
+    if not wrong and not all(isinstance(name, str) for name in one.get("labels", [])):
+        wrong.append("labels")
     if wrong or "title" not in one:
         raise _bad(path, place, f"its {wrong[0]} is of a wrong kind" if wrong else "it has no title")
     if one.get("type", "task") not in states.TYPES:

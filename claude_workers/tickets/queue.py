@@ -141,6 +141,8 @@ class Queue:
             ticket = rows.row(db, number, None)
             if ticket["status"] == "done":
                 raise WorkersError(f"ticket {number} is done", "file another ticket")
+            if "type" in wanted:
+                check_free(db, number)
             status = wanted.get("status")
             if status is not None and status != ticket["status"]:
                 states.check_update(ticket["status"], str(status), number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from claude_workers import clock
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 TITLE_LIMIT = 300
 BODY_LIMIT = 1 << 20
+# What a terminal would obey instead of showing it.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def checked(text: str, what: str, limit: int) -> str:
@@ -25,7 +28,7 @@ def checked(text: str, what: str, limit: int) -> str:
 
 def name(text: str, what: str) -> str:
     """Return somebody's name: one line of text; BadInput otherwise."""
-    if not text.strip() or "\n" in text:
+    if not text.strip() or _CONTROL.search(text):
         raise BadInput(f"{text[:40]!r} is no {what}", "name somebody in one line")
     return checked(text.strip(), what, TITLE_LIMIT)
 
@@ -33,7 +36,7 @@ def name(text: str, what: str) -> str:
 def title(text: str) -> str:
     """Return a ticket's title: one line of text; BadInput otherwise."""
     text = checked(text.strip(), "title", TITLE_LIMIT)
-    if not text or "\n" in text:
+    if not text or _CONTROL.search(text):
         raise BadInput("a ticket needs a title of one line", 'ticket create "What is wanted"')
     return text
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from claude_workers import clock
 from claude_workers.errors import Busy, IssueTaken, NotFound, Refused, WorkersError
 from claude_workers.model import HUMAN, Change, Claim, Issue, Remark
+from claude_workers.text import plain
 from claude_workers.tickets import graph, people, queue, rows
 from claude_workers.tickets.database import Database
 
@@ -56,11 +57,12 @@ class Tickets:
             rows.row(db, number, None)
             rows.label(db, number, add, remove, actor)
 
-    def claim(self, number: int, task_id: str, worker: str, place: tuple[str, str]) -> None:
+    def claim(self, number: int, task_id: str, worker: str, place: tuple[str, str], verdict: str | None = None) -> None:
         """Take a ticket for a task of the worker at `place` (host, root); IssueTaken when it is taken.
 
         The same task may ask again, and what was claimed for this worker by name is its task's now. Refused
-        for what a person must do, Busy while it waits for other tickets.
+        for what a person must do, Busy while it waits for other tickets, or where a review's `verdict`, for which
+        it is to be taken, was taken back.
         """
         with self._database.transaction() as db:
             ticket = rows.row(db, number, None)
@@ -73,6 +75,8 @@ class Tickets:
                     f"claude-workers watch {held['worker']}, or dispatch another issue",
                 )
             _check_claimable(db, ticket)
+            if verdict and verdict not in rows.labels(db, number):
+                raise Busy(f"ticket {number} is not {verdict} any more", f"claude-workers ticket show {number}")
             row = (number, task_id, worker, *place, clock.now())
             db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", row)
             if not held:
@@ -144,7 +148,7 @@ class Tickets:
             if asked:
                 return int(asked[0])
             about = task.issue if repo == task.repository.path else None
-            title = " ".join(question.split())
+            title = plain(" ".join(question.split()))
             draft = queue.Draft(
                 repo, title if len(title) <= _ASKED else f"{title[:_ASKED]}…", question, f"worker {task.worker}",
                 "question", assigned_to=HUMAN, parent=about,

@@ -40,7 +40,10 @@ def pull(folder: str) -> Pulled:
     if not branch:
         raise WorkersError("no branch is checked out", "git switch main")
     wanted = _answer(inside, "rev-parse", "--verify", "--quiet", f"{MERGED}/{branch}^{{commit}}")
-    before = _answer(inside, "rev-parse", "HEAD")
+    merged = bool(wanted)
+    before = _answer(inside, "rev-parse", "--verify", "--quiet", "HEAD")
+    if not before:
+        raise WorkersError(f"{branch} has no commits", "make a first one")
     if not wanted or _answer(inside, "rev-list", "--max-count=1", f"HEAD..{wanted}") == "":
         wanted = _fetched(folder, inside, branch) or before
     new = int(_answer(inside, "rev-list", "--count", f"HEAD..{wanted}") or 0)
@@ -49,7 +52,9 @@ def pull(folder: str) -> Pulled:
     if _answer(inside, "status", "--porcelain", "--untracked-files=no"):
         raise Busy("the working tree has changes that are not committed", "commit or stash them, then pull again")
     if _answer(inside, "rev-list", "--max-count=1", f"{wanted}..HEAD"):
-        raise WorkersError(f"{branch} and what was merged have gone different ways", f"git rebase {wanted[:12]}")
+        away = f", or give up what was merged: git update-ref -d {MERGED}/{branch}" if merged else ""
+        remedy = f"git rebase {wanted[:12]}{away}"
+        raise WorkersError(f"{branch} and what was merged have gone different ways", remedy)
     try:
         inside("merge", "--quiet", "--ff-only", wanted)
     except GitFailed as error:
@@ -95,6 +100,7 @@ def _fetched(folder: str, inside: Callable[..., str], branch: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise Unreachable(f"{remote} did not answer in {_FETCH:.0f} s", "try again") from error
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1][:_SAID]
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        said = next((one for one in lines if one.startswith("fatal:")), lines[-1])[:_SAID]
         raise Unreachable(f"{remote} cannot be fetched: {said}", f"git fetch {remote}")
     return _answer(inside, "rev-parse", "--verify", "--quiet", f"{branch}@{{upstream}}^{{commit}}")

@@ -64,6 +64,8 @@ def advance(path: Path, origin: Origin, sha: str, ref: str, onto: str) -> bool:
     if stands == sha:
         _flush_local(origin)
         return True
+    if not stands and ref.startswith("refs/heads/"):
+        raise GitFailed(f"{ref.removeprefix('refs/heads/')} is gone there", "name another base")
     if stands and not (resolve(path, stands) and descends(path, stands, onto)):
         return False
     lease = f"--force-with-lease={ref}:{stands}"

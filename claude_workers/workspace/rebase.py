@@ -56,15 +56,15 @@ def _merged(store: Path, ours: str, theirs: str) -> str:
     """Return the tree that two commits merge into."""
     words = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs)
     try:
-        said = git.run(*words, at=store, accept=_CONFLICT).decode("utf-8", "replace")
+        return git.run(*words, at=store).decode("utf-8", "replace").partition("\0")[0]
     except GitFailed as error:
         if error.status == _USAGE:
             raise WorkersError("git 2.38 or newer is needed to merge changes", "upgrade git") from error
-        raise
-    tree, *files = said.split("\0")
-    if any(files):
-        raise Conflict(list(dict.fromkeys(one for one in files if one)))
-    return tree
+        if error.status != _CONFLICT:
+            raise
+    # The status alone tells of a conflict: one of directories names no file.
+    said = git.run(*words, at=store, accept=_CONFLICT).decode("utf-8", "replace").split("\0")[1:]
+    raise Conflict(list(dict.fromkeys(one for one in said if one)) or ["(renamed folders)"])
 
 
 def _commit(store: Path, like: str, tree: str, parent: str) -> str:

@@ -130,11 +130,17 @@ def tip(path: Path, branch: str) -> str | None:
     return merged if own and merged and not descends(path, merged, own) else own
 
 
+def rewritten(path: Path, branch: str) -> bool:
+    """Tell whether a branch has gone another way than what was merged into it, as far as our mirror knows."""
+    own, merged = (resolve(path, f"refs/upstream/{kind}/{branch}") for kind in ("heads", "merged"))
+    return bool(own and merged and not descends(path, merged, own) and not descends(path, own, merged))
+
+
 def landing(repository: Repository, branch: str) -> str:
     """Return the ref that a merge into a branch moves: never one that somebody has checked out."""
     if repository.path:
         listed = git.text("-C", repository.path, "worktree", "list", "--porcelain", timeout=LOOK)
-        if f"branch refs/heads/{branch}" in listed.splitlines() and "bare" not in listed.splitlines():
+        if f"branch refs/heads/{branch}" in listed.splitlines():
             return f"{MERGED}/{branch}"
     return f"refs/heads/{branch}"
 

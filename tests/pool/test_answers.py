@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from claude_workers import WorkerStatus
-from claude_workers.errors import WorkerBusy
+from claude_workers.errors import Busy, NotFound, WorkerBusy
 from claude_workers.home import parked
 from claude_workers.home.home import Home
 from claude_workers.model import Recovered, Ticket
 from claude_workers.pool import answers
+from claude_workers.pool.blocking import block
 from claude_workers.pool.orphans import orphans
 from claude_workers.tickets import people
 from claude_workers.tickets.queue import Draft, Queue
@@ -148,3 +149,24 @@ def test_a_question_on_github_is_a_comment_and_a_comment_is_its_answer(on_github
     receipt = on_github.end()
     assert (receipt.outcome, sorted(receipt.files_changed)) == ("pull_request", ["answer.txt", "calc.py"])
     assert on_github.labels(number) == ["pull-request"]
+
+
+def test_a_task_that_waits_is_given_up_by_reset_and_no_other_way(asking: Asking) -> None:
+    fleet, repo = asking.stage.fleet, str(asking.stage.calc)
+    with pytest.raises(Busy, match="waits for an answer"):
+        fleet.release(repo, asking.number)
+    receipt = fleet.reset("01")
+    assert receipt
+    assert (receipt.outcome, receipt.task_id) == ("stopped", asking.task.task_id)
+    assert asking.queue.read(asking.number).claimed_by is None
+    assert list(parked.every(asking.home)) == []
+    assert asking.answer() == []
+    with pytest.raises(NotFound):
+        fleet.reset("01")
+
+
+def test_a_ticket_that_waits_for_an_answer_can_be_blocked(asking: Asking) -> None:
+    first = asking.queue.create(Draft(str(asking.stage.calc), "First"))
+    block(asking.stage.fleet.layout, asking.number, first, "ann")
+    assert asking.queue.read(asking.number).blocked_by == sorted([asking.question.id, first])
+    assert list(parked.every(asking.home)) == []

@@ -106,13 +106,14 @@ def test_a_refused_notice_is_sent_again_and_places_that_have_it_are_left_alone(s
 
 @pytest.mark.usefixtures("quick")
 def test_what_can_never_be_sent_is_given_up_and_noted_without_its_address(stage: Stage, ear: Ear) -> None:
-    stage.configure(f'notify = ["webhook:{SECRET}", "slack:$NOWHERE", "command:false", "ntfy:{ear.url}/t"]\n')
+    places = [f"webhook:{SECRET}", "webhook:http://127.0.0.1:80a/x", "slack:$NOWHERE", "command:false"]
+    stage.configure(f"notify = {json.dumps([*places, f'ntfy:{ear.url}/t'])}\n")
     layout = stage.fleet.layout
     spool.put(layout, Notice("question", "local/calc#1", "Which?", "01", "t1"))
     sender.main(str(layout.root))
     assert len(ear.heard) == 1
     said = (layout.notices / "failed.log").read_text(encoding="utf-8")
-    assert "webhook: OSError; slack: BadInput; command: OSError" in said
+    assert "webhook: OSError; webhook: OSError; slack: BadInput; command: OSError" in said
     assert "secret-path" not in said
     assert spool.waiting(layout) == []
 
@@ -127,3 +128,12 @@ def test_a_place_that_is_none_is_refused(wrong: str, stage: Stage) -> None:
 def test_an_address_is_not_shown(stage: Stage) -> None:
     stage.configure(f'notify = ["webhook:{SECRET}"]\n')
     assert config.describe("notify")["value"] == ("webhook:https://127.0.0.1/...",)
+
+
+def test_a_place_that_is_gone_holds_no_later_notice_up(stage: Stage, ear: Ear) -> None:
+    stage.configure(f'notify = ["webhook:{ear.url}/a", "webhook:http://127.0.0.1:9/x"]\n')
+    for number in (1, 2, 3):
+        spool.put(stage.fleet.layout, Notice("failed", f"local/calc#{number}", "it failed", "01", f"t{number}"))
+        until(lambda count=number: len(ear.heard) == count, f"notice {number} is there")  # type: ignore[misc]
+    assert len(ear.heard) == 3
+    stage.configure("")  # so that its sender need not wait any longer

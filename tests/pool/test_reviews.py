@@ -10,6 +10,7 @@ from claude_workers.model import Ticket
 from claude_workers.pool import reviews
 from claude_workers.tickets.queue import Draft, Queue
 from tests.conftest import git
+from tests.racing import race, until
 from tests.stage import ADD, DONE, HANG, HERE, Stage, steps
 
 MERGED = "refs/claude-workers/merged/main"
@@ -132,3 +133,19 @@ def test_what_has_no_change_to_review_is_refused(desk: Desk) -> None:
         reviews.approve(layout, desk.number, "ann")
     with pytest.raises(WorkersError):
         reviews.reject(layout, desk.number, "ann", "No")
+
+
+def test_a_yes_and_a_no_at_once_end_in_one_of_them(desk: Desk) -> None:
+    layout = desk.stage.fleet.layout
+
+    def say(place: int) -> object:
+        if place:
+            return reviews.reject(layout, desk.number, "ann", "No")
+        return reviews.approve(layout, desk.number, "ann")
+
+    race(say, 2)
+    until(lambda: desk.stage.fleet.status(["01"])[0].state == "idle", "whoever was started has ended")
+    list(desk.stage.fleet.work(until_empty=True, interval=0.05))
+    said = [one.action for one in reversed(desk.queue.log(desk.number, 100))]
+    verdicts = [one for one in said if one in {"approved", "rejected"}]
+    assert ("merged" in said) == (verdicts[-1] == "approved"), said

@@ -216,3 +216,13 @@ def test_a_detached_loop_outlives_its_caller(floor: Floor) -> None:
     assert subprocess.run(command(floor, "--drain"), capture_output=True, check=False, timeout=60).returncode == 0
     until(lambda: not controls.running(floor.fleet.layout), "the loop has ended")
     assert "took" in (floor.fleet.layout.root / ".work.log").read_text(encoding="utf-8")
+
+
+def test_a_review_that_nobody_here_can_attend_to_does_not_hold_the_end_up(floor: Floor) -> None:
+    floor.stage.configure("")
+    number = floor.file("one")
+    floor.work("01", until_empty=True)
+    floor.fleet.remove("01")
+    with pytest.raises(NotFound):
+        reviews.approve(floor.fleet.layout, number, "ann")
+    assert [one.did for one in floor.work(until_empty=True)] == ["passed"]

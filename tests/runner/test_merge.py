@@ -214,3 +214,32 @@ def test_what_changes_its_own_gate_is_left_to_a_person(merging: Stage) -> None:
     assert (receipt.outcome, receipt.merged) == ("pull_request", "")
     assert receipt.reason == "not merged: it changes what the gate runs: check.sh"
     assert git("for-each-ref", "refs/claude-workers", at=merging.calc) == ""
+
+
+def test_a_base_that_was_renamed_meanwhile_is_not_made_again(merging: Stage) -> None:
+    merging.start(WAIT, ADD, DONE)
+    merging.until(lambda _: (merging.home / ".cache/came").exists())
+    git("branch", "-m", "main", "trunk", at=merging.calc)
+    (merging.home / ".cache/go").touch()
+    receipt = merging.end()
+    assert (receipt.merged, "main is gone" in receipt.reason) == ("", True)
+    assert git("branch", "--list", "main", at=merging.calc) == ""
+
+
+def test_a_branch_that_a_worktree_of_a_bare_repository_has_is_not_moved(merging: Stage, tmp_path: Path) -> None:
+    hub = tmp_path / "hub.git"
+    git("clone", "--quiet", "--bare", str(merging.calc), str(hub), at=tmp_path)
+    git("worktree", "add", "--quiet", str(tmp_path / "tree"), "main", at=hub)
+    merging.fleet.dispatch("01", str(hub), prompt=steps(ADD, DONE))
+    receipt = merging.end()
+    assert receipt.merged == git("rev-parse", MERGED, at=hub)
+    assert git("status", "--porcelain", at=tmp_path / "tree") == ""
+    assert git("rev-parse", "main", at=hub) != receipt.merged
+
+
+def test_a_base_that_was_rewritten_is_told_of(merging: Stage) -> None:
+    merging.play(ADD, DONE)
+    git("commit", "--quiet", "--amend", "-m", "Rewritten", at=merging.calc)
+    receipt = merging.play(MUL, DONE)
+    assert any("another way than what was merged" in one for one in receipt.notes)
+    assert subjects(merging) == ["Begin", "Add sub", "Add mul"]

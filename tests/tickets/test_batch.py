@@ -75,6 +75,9 @@ def test_a_mere_list_is_enough(tmp_path: Path) -> None:
         ("- {title: x, type: epic}", "its type"), ("- {title: x, key: a}\n- {title: y, key: a}", "its key 'a'"),
         ("- {title: x, labels: ['a,b']}", "not a label"), ("- {title: ''}", "ticket 1: a ticket needs a title"),
         ("- {title: 'x", "a.yaml"), ("[" * 5000, "a.yaml"), ("- !!python/object:os.system {}", "a.yaml"),
+        ("- {title: !!bool abc}", "a.yaml"), ('- {title: x, priority: !!int ""}', "a.yaml"),
+        ("- {title: !!timestamp abc}", "a.yaml"), ("- {title: x, labels: &l [*l]}", "its labels"),
+        ("- {title: x, labels: [[1]]}", "its labels"), ('- {title: "a\\e[2Jb"}', "ticket 1: a ticket needs a title"),
         ("- {title: x, blocked_by: [[1]]}", "no key and no id"), ("- {1: x}", "no field '1'"),
     ],
 )  # fmt: skip

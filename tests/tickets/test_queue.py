@@ -339,3 +339,19 @@ def test_a_batch_is_filed_whole_or_not_at_all(queue: Queue) -> None:
     with pytest.raises(BadInput):
         queue.create_all([(ADD, (1,)), (ADD, (0,))])
     assert len(queue.list()) == 2
+
+
+def test_what_a_ticket_is_stays_while_a_task_is_at_it(queue: Queue, tickets: Tickets) -> None:
+    number = add(queue)
+    tickets.claim(number, "t1", "01", PLACE)
+    with pytest.raises(IssueTaken):
+        queue.update(number, "ann", type="proposal")
+    assert queue.read(number).type == "task"
+
+
+def test_a_task_that_merges_takes_only_what_is_still_approved(queue: Queue, tickets: Tickets) -> None:
+    number = add(queue, labels=("approved",))
+    tickets.label(number, ("rejected",), ("approved",))
+    with pytest.raises(Busy, match="not approved any more"):
+        tickets.claim(number, "t1", "01", PLACE, "approved")
+    assert holders(tickets) == {}

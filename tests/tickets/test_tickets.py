@@ -52,7 +52,10 @@ def test_twenty_that_file_at_once_get_twenty_numbers(tickets: Tickets) -> None:
     assert {one for one in answers if isinstance(one, int)} == set(range(1, 21))
 
 
-@pytest.mark.parametrize("title", ["", "  ", "\n", "a\nb", "a\0b", "x" * (TITLE_LIMIT + 1), os.fsdecode(b"caf\xe9")])
+@pytest.mark.parametrize(
+    "title",
+    ["", "  ", "\n", "a\nb", "a\0b", "a\x1b[31mb", "a\rb", "a\x9bb", "x" * (TITLE_LIMIT + 1), os.fsdecode(b"caf\xe9")],
+)
 def test_a_title_is_one_line_of_text(title: str, tickets: Tickets) -> None:
     with pytest.raises(BadInput):
         tickets.create(REPO, title, "", "ann")
