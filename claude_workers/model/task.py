@@ -134,6 +134,8 @@ class Progress(Record):
     booked_s: float = 0.0
     tries: list[Json] = field(default_factory=list)
     rescued: str = ""
+    reached: str = ""
+    told: str = ""
     feedback: int = 0
     asked: list[str] = field(default_factory=list)
     asked_to_commit: bool = False

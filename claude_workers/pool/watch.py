@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from claude_workers.errors import NotFinished, NotFound, WorkersError
-from claude_workers.home import archive, tasks
+from claude_workers.home import archive, parked, tasks
 from claude_workers.home.home import Home, every, find
 from claude_workers.model import Receipt
+from claude_workers.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,12 +48,18 @@ class Watched:
         if self._task_id is None:
             return self._last(state)
         if task is None or task.task_id != self._task_id:
-            receipt = archive.receipt(self.home, self._task_id)
-            return receipt or Lost(f"worker {self.home.worker}: its task left no receipt", "claude-workers status")
+            return archive.receipt(self.home, self._task_id) or self._without_receipt(self._task_id)
         if state.name == "busy":
             return None
         worker = self.home.worker
         return Lost(f"worker {worker} is {state.name}: {state.reason}", f"claude-workers restart {worker}")
+
+    def _without_receipt(self, task_id: str) -> Lost:
+        waiting = next((one for one in parked.every(self.home) if one.task_id == task_id), None)
+        if waiting:
+            asked = one_line(parked.question(waiting))
+            return Lost(f"worker {self.home.worker}: its task waits for an answer: {asked}", "claude-workers status")
+        return Lost(f"worker {self.home.worker}: its task left no receipt", "claude-workers status")
 
     def _last(self, state: tasks.State) -> Receipt | Lost:
         worker = self.home.worker

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_workers.errors import Busy, IssueTaken, NoCredentials, Unreachable, WorkerBusy, WorkersError
+from claude_workers.errors import Busy, IssueTaken, NoCredentials, Refused, Unreachable, WorkerBusy, WorkersError
 from claude_workers.home import archive, tasks
 from claude_workers.home.home import every, find
 from claude_workers.lock import is_free, locked
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from claude_workers.pool.sources import Source
 
 _RECOVER_EVERY = 15.0
-_TROUBLE = 60.0
+_TROUBLE, _PASSED = 60.0, 600.0
 _PROPOSE_EVERY = 3600.0
 _AT_WORK = frozenset({"busy", "waiting", "unknown"})
 
@@ -155,7 +155,7 @@ class Loop:
         for what, verb in offered:
             if room <= 0 or not idle:
                 return
-            if what in self._passed or not self._is_due(what):
+            if not self._is_due(what):
                 continue
             made = self._tried(what, verb)
             if isinstance(made, Worked):
@@ -165,9 +165,8 @@ class Loop:
                 self._started += 1
                 self._running[made.worker] = made
                 idle[:] = [one for one in idle if one != made.worker]
-                yield Worked(
-                    "took", made.worker, describe(made) if what.endswith(f"#{made.issue}") else what, made.task_id
-                )
+                subject = describe(made) if what.endswith(f"#{made.issue}") else what
+                yield Worked("took", made.worker, subject, made.task_id)
 
     def _proposed(self, idle: list[str]) -> list[tuple[str, Callable[[], Task | None]]]:
         """Let one worker propose what to do next; the same repository not again before an hour has passed."""
@@ -182,19 +181,26 @@ class Loop:
         return self._later.get(what, 0.0) <= time.monotonic()
 
     def _dispatched(self, idle: list[str], repo: str, number: int) -> Task | None:
-        """Dispatch to the first worker that is still idle; None when the issue is another's, or nobody is idle."""
-        while idle:
-            order = Order(idle[0], repo, number)
+        """Dispatch to the first worker that can; None when the issue is another's, or nobody is idle.
+
+        What one worker lacks, a login or its settings, another may have.
+        """
+        refused: WorkersError | None = None
+        for worker in list(idle):
             try:
-                return dispatch(self._layout, order).task
+                return dispatch(self._layout, Order(worker, repo, number)).task
             except WorkerBusy:
-                idle.pop(0)
+                idle.remove(worker)
             except IssueTaken:
                 return None
+            except Refused as error:
+                refused = error
+        if refused:
+            raise refused
         return None
 
     def _tried(self, what: str, verb: Callable[[], Task | None]) -> Task | Worked | None:
-        """Do something whose failure ends nothing: what will pass is tried again, what will not is passed over."""
+        """Do something whose failure ends nothing: what will pass is tried again soon, what may not is passed over."""
         try:
             return verb()
         except (Busy, Unreachable, NoCredentials) as error:
@@ -202,6 +208,7 @@ class Loop:
             kind, said = "waits", str(error)
         except WorkersError as error:
             self._passed.add(what)
+            self._later[what] = time.monotonic() + _PASSED
             kind, said = "passed", str(error)
         return Worked(kind, "", f"{what}: {said}") if self._is_new(f"{what}: {said}") else None
 
@@ -225,7 +232,9 @@ class Loop:
         return found
 
     def _is_over(self) -> bool:
-        if any(one.name in _AT_WORK or self._is_unfinished(one) for one in self._states().values()):
+        # Of a worker without a task that can be believed nothing will come.
+        at_work = (one for one in self._states().values() if one.task)
+        if any(one.name in _AT_WORK or self._is_unfinished(one) for one in at_work):
             return False
         wishes = self._wishes
         if controls.read(self._layout).drain or wishes.once or self._started >= (wishes.most or math.inf):

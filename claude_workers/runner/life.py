@@ -157,8 +157,10 @@ def _phases(run: Run, phase: str) -> None:
     prepare(run)
     # After a crash the clone is ready again; the work goes on where its phase says.
     first = begin(run) if run.task.options.get("merge") and not run.progress.head else "working"
-    following: str | None = first if phase == _FIRST else phase
+    # A runner that died while it prepared has left that phase, but the work had come further.
+    following: str | None = (run.progress.reached or first) if phase == _FIRST else phase
     while following:
+        run.observe(reached=following)
         run.save(phase=following)
         if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
             signal.signal(signal.SIGTERM, _stop_soon if following in _SHORT else _stop)

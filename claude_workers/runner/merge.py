@@ -103,7 +103,7 @@ def _verified(run: Run, tip: str) -> str:
     """Verify the rebased head; what the agent is told then begins with the new base."""
     following = verify(run)
     if following == "working":
-        run.message = _moved(run, tip, run.message or "")
+        _say(run, tip, run.message or "")
     return following
 
 
@@ -114,12 +114,14 @@ def _conflict(run: Run, tip: str, files: Sequence[str]) -> str:
         raise Ended("failed", f"it conflicts with {branch} in {', '.join(files[:_NAMED])}")
     run.observe(conflicts=count, base=tip)
     run.reload_settings()
-    run.message = _moved(run, tip, _CONFLICT.format(names="\n".join(files[:_NAMED])))
+    _say(run, tip, _CONFLICT.format(names="\n".join(files[:_NAMED])))
     return "working"
 
 
-def _moved(run: Run, tip: str, rest: str) -> str:
-    return _MOVED.format(base=run.progress.base_branch, tip=tip, rest=rest).strip()
+def _say(run: Run, tip: str, rest: str) -> None:
+    """Let the agent hear that its base has moved; kept, so that it hears it also after a crash."""
+    run.message = _MOVED.format(base=run.progress.base_branch, tip=tip, rest=rest).strip()
+    run.observe(told=run.message)
 
 
 def ending(run: Run, end: Ended) -> Ended:

@@ -54,7 +54,7 @@ def work(run: Run) -> str:
     head = _head(run, carried)
     if head is None or run.task.expect == "answer":
         _answer(run, carried, changed=head is not None)
-    run.observe(head=head, untracked=carried.untracked)
+    run.observe(head=head, untracked=carried.untracked, told="")
     return "verifying"
 
 
@@ -70,6 +70,8 @@ def _opening(run: Run) -> str:
         return run.path("prompt.md").read_text(encoding="utf-8")
     if run.task.extra.get("answered") and inbox.waiting(run.home, run.task.task_id):
         return ""  # what it had asked is answered there
+    if run.progress.told:
+        return f"{_GO_ON}\n\n{run.progress.told}"
     failed = run.progress.verification
     return f"{_GO_ON}\n\n{failed['output']}" if failed and not failed["passed"] else _GO_ON
 

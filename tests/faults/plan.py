@@ -60,6 +60,8 @@ class Plan:
     def settings(self) -> str:
         """The operator's config.toml: kills are many, and nobody waits long between them."""
         gate = f"test -f {self.numbers[-1]}.txt && grep -qx '# {self.numbers[-1]}' calc.py"
+        if self.merge:  # one that names no file of the change's: that would be left to a person
+            gate = f"cat *.py | grep -qx '# {self.numbers[-1]}'"
         lines = ["max_attempts = 99", 'backoff = "0.02s"', "disk_floor = 0", "memory_floor = 0"]
         lines += ['merge = "auto"'] if self.merge else []
         return "\n".join([*lines, *([f'verify = "{gate}"'] if self.verify else []), ""])

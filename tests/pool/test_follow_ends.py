@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from claude_workers.errors import BadInput, NotFound
+from claude_workers.errors import NotFound
 from claude_workers.model import Followed
 from claude_workers.pool.follow import follow, look
+from claude_workers.tickets.queue import Draft
+from claude_workers.tickets.tickets import Tickets
 from tests.github.change import Change
 from tests.github.stage import REPO, GitHubStage
-from tests.stage import ADD, Stage
+from tests.stage import ADD, Stage, steps
 
 MORE = {"run": "date +%N >> more.txt && git add . && git commit -qm More"}
 MakeChange = Callable[..., Change]
@@ -80,7 +82,18 @@ def test_a_pull_request_that_no_worker_here_made(change: MakeChange) -> None:
             look(made.stage.fleet.layout, REPO, number)
 
 
-def test_a_change_of_the_embedded_forge_has_no_reviews(stage: Stage) -> None:
-    stage.play(ADD, {"text": "Added."})
-    with pytest.raises(BadInput, match="embedded forge"):
-        look(stage.fleet.layout, str(stage.calc), 1)
+def test_what_people_say_under_a_tickets_change_goes_back_to_its_agent_once(stage: Stage) -> None:
+    layout = stage.fleet.layout
+    number = stage.fleet.tickets.create(Draft(str(stage.calc), "Add", steps(ADD, {"text": "Added."})))
+    tickets = Tickets(layout.tickets)
+    tickets.comment(number, "Before", "ann")
+    stage.fleet.dispatch("01", str(stage.calc), number)
+    stage.end()
+    assert look(layout, str(stage.calc), 1).state == "quiet"
+    tickets.comment(number, "Shorter, please", "ann")
+    found = look(layout, str(stage.calc), 1)
+    assert (found.state, found.reason) == ("dispatched", "1 remark")
+    stage.end()
+    assert look(layout, str(stage.calc), 1).state == "quiet"
+    with pytest.raises(NotFound):
+        look(layout, str(stage.calc), 9)

@@ -226,3 +226,18 @@ def test_a_review_that_nobody_here_can_attend_to_does_not_hold_the_end_up(floor:
     with pytest.raises(NotFound):
         reviews.approve(floor.fleet.layout, number, "ann")
     assert [one.did for one in floor.work(until_empty=True)] == ["passed"]
+
+
+def test_a_worker_that_lacks_something_does_not_hold_the_others_up(floor: Floor) -> None:
+    (floor.fleet.layout.root / "01/.claude/CLAUDE.md").unlink()
+    number = floor.file("one")
+    events = floor.work(until_empty=True)
+    assert [(one.did, one.worker) for one in events] == [("took", "02"), ("ended", "02")]
+    assert floor.queue.read(number).status == "done"
+
+
+def test_a_worker_that_cannot_be_told_does_not_keep_a_loop_alive(floor: Floor) -> None:
+    (floor.fleet.layout.root / "01/task.json").write_text("half", encoding="utf-8")
+    floor.file("one")
+    assert {one.worker for one in floor.work(until_empty=True)} == {"02"}
+    (floor.fleet.layout.root / "01/task.json").unlink()

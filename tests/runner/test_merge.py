@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -243,3 +245,22 @@ def test_a_base_that_was_rewritten_is_told_of(merging: Stage) -> None:
     receipt = merging.play(MUL, DONE)
     assert any("another way than what was merged" in one for one in receipt.notes)
     assert subjects(merging) == ["Begin", "Add sub", "Add mul"]
+
+
+def test_what_a_conflict_asks_for_is_heard_also_after_a_crash(merging: Stage) -> None:
+    onto = "$(git --git-dir=$(git config remote.origin.url) rev-parse refs/upstream/heads/main)"
+    pause = {"run": "touch ~/.cache/told; until [ -e ~/.cache/on ]; do sleep 0.02; done"}
+    merging.start(WAIT, ADD, TURN, pause, resolving(onto), DONE)
+    merging.until(lambda _: (merging.home / ".cache/came").exists())
+    elsewhere(merging, "def neg(a):\n    return -a\n")
+    (merging.home / ".cache/go").touch()
+    row = merging.until(lambda _: (merging.home / ".cache/told").exists())
+    os.kill(int(row.pid or 0), signal.SIGKILL)
+    merging.until(lambda seen: seen.state == "crashed")
+    (merging.home / ".cache/on").touch()
+    merging.fleet.restart("01")
+    receipt = merging.end()
+    assert (receipt.reason, receipt.merged) == ("", tip(merging))
+    told = [one.raw for one in merging.fleet.logs("01") if one.kind == "prompt"]
+    assert told
+    assert sum("git rebase" in one for one in told) >= 2
