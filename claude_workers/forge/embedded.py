@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from claude_workers.model import Repository, Review
 from claude_workers.names import plain_word
-from claude_workers.tickets.people import APPROVED
 from claude_workers.tickets.tickets import Tickets
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ class EmbeddedForge:
         """Take the ticket in one transaction."""
         if task.issue:
             self._tickets.check(task.issue, self._repo)
-            verdict = APPROVED if task.options.get("merge") else None
-            self._tickets.claim(task.issue, task.task_id, task.worker, (task.host, self._root), verdict)
+            place, verdict = (task.host, self._root), task.options.get("verdict")
+            self._tickets.claim(task.issue, task.task_id, task.worker, place, verdict)
 
     def release(self, task: Task, *, proposed: bool, merged: bool = False) -> None:
         """Give the ticket back: done, ready for a person's word, or open again."""

@@ -232,7 +232,7 @@ def _followed(order: Order) -> Json:
         return {}
     change = order.follows.change
     followed = {"follows": change.number, "heard": list(order.follows.heard), "title": change.title}
-    return followed | ({"merge": True} if order.merge else {})
+    return followed | ({"merge": True} if order.merge else {}) | ({"verdict": order.verdict} if order.verdict else {})
 
 
 def _own(home: Home, change: Change) -> bool:

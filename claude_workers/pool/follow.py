@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from dataclasses import dataclass
@@ -50,11 +51,12 @@ def follow(
         pause(interval)
 
 
-def look(layout: Layout, repo: str, number: int, *, asked: bool = False) -> Followed:
+def look(layout: Layout, repo: str, number: int, *, verdict: str | None = None) -> Followed:
     """Look once at a change; dispatch another round to its worker where there is something to mend.
 
     NotFound when no worker of this root made it. What was heard stands in the tasks themselves: a
-    look that is killed and made again hears nothing twice. `asked`: a person wants this round, however many there were.
+    look that is killed and made again hears nothing twice. `verdict`: a review wants this round, however
+    many there were.
     """
     repository = preflight.repository_of(layout, repo)
     past = _past(layout, repository, number)
@@ -70,9 +72,9 @@ def look(layout: Layout, repo: str, number: int, *, asked: bool = False) -> Foll
         return tell(state="pending", reason="checks are running")
     if not review.failing and not review.remarks:
         return tell(state="quiet", reason="nothing to mend")
-    if past.rounds >= most and not asked:
+    if past.rounds >= most and not verdict:
         return tell(state="capped", reason=f"{most} rounds are used up: a person is needed")
-    task = dispatch(layout, _order(past, repo, review)).task
+    task = dispatch(layout, dataclasses.replace(_order(past, repo, review), verdict=verdict)).task
     return tell(state="dispatched", round=past.rounds + 1, task_id=task.task_id, reason=_subject(review))
 
 

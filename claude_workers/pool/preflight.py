@@ -37,8 +37,9 @@ class Order:
     """What a dispatch asks for, as it was said; None where nothing was.
 
     `most` workers may be at work here with this one. `merge`: what is followed is only to be merged.
-    `propose`: the agent reads, and what it files are tickets for a person.
-    `same`: the task's id is a mere name for a new one; the same order under way is its answer, too.
+    `verdict`: the review that wants it, which must still stand. `propose`: the agent reads, and what it
+    files are tickets for a person. `same`: the task's id is a mere name for a new one; the same order
+    under way is its answer, too.
     """
 
     worker: str
@@ -60,6 +61,7 @@ class Order:
     most: int | None = None
     merge: bool = False
     propose: bool = False
+    verdict: str | None = None
     follows: Follows | None = None
 
 

@@ -54,7 +54,7 @@ def attend(layout: Layout, number: int) -> Task | None:
     try:
         if verdict == people.APPROVED:
             return dispatch(layout, _merging(home, ticket, change)).task
-        found = follow.look(layout, ticket.repo, change.number, asked=True)
+        found = follow.look(layout, ticket.repo, change.number, verdict=verdict)
     except WorkerBusy:
         return None  # somebody was quicker to use this worker
     if found.state in {"dispatched", "busy"}:
@@ -83,5 +83,5 @@ def _merging(home: Home, ticket: Ticket, change: Change) -> Order:
     follows = Follows(change, made.session_id if made else "", Issue.from_json(recorded) if recorded else None)
     return Order(
         home.worker, ticket.repo, ticket.id, expect="change", base=change.base, merge=True, follows=follows,
-        model=made.model if made else None, isolation=made.isolation if made else None,
+        verdict=people.APPROVED, model=made.model if made else None, isolation=made.isolation if made else None,
     )  # fmt: skip

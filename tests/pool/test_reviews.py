@@ -135,6 +135,7 @@ def test_what_has_no_change_to_review_is_refused(desk: Desk) -> None:
         reviews.reject(layout, desk.number, "ann", "No")
 
 
+@pytest.mark.timeout(300)
 def test_a_yes_and_a_no_at_once_end_in_one_of_them(desk: Desk) -> None:
     layout = desk.stage.fleet.layout
 
