@@ -52,7 +52,7 @@ class EmbeddedForge:
 
     def waiting(self, label: str) -> list[int]:
         """Return the tickets that may be claimed, with a label if it is not empty, the most urgent and oldest first."""
-        return list(self._tickets.waiting(self._repo, label))
+        return [number for _, number in self._tickets.claimable(self._repo, label)]
 
     def holder(self, number: int) -> Claim | None:
         """Return who has claimed a ticket."""

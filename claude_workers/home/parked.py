@@ -23,9 +23,9 @@ def put_away(home: Home) -> None:
     task = tasks.load(home)
     if task is None or task.wait_for != ANSWER:
         return
-    place = files.own_folder(home.parked) / f"{task.task_id}.json"
+    target = files.own_folder(home.parked) / f"{task.task_id}.json"
     events.append(home, "parked", f"asked: {question(task)}", task.task_id)
-    os.rename(home.task_file, place)
+    os.rename(home.task_file, target)
 
 
 def every(home: Home) -> Iterator[Task]:
@@ -33,12 +33,13 @@ def every(home: Home) -> Iterator[Task]:
     if not home.parked.is_dir():
         return
     for path in sorted(home.parked.glob("*.json")):
-        task = _read(home, path.stem)
+        task = find(home, path.stem)
         if task:
             yield task
 
 
-def _read(home: Home, task_id: str) -> Task | None:
+def find(home: Home, task_id: str) -> Task | None:
+    """Return the task of that id that waits here for an answer; None when there is none."""
     try:
         data = files.read_json(home.parked / f"{task_id}.json")
         task = tasks.believed(home, data) if data else None
@@ -50,9 +51,9 @@ def _read(home: Home, task_id: str) -> Task | None:
     return task
 
 
-def is_parked(home: Home, task_id: str) -> bool:
-    """Tell whether a task waits here for an answer."""
-    return _read(home, task_id) is not None
+def has(home: Home, repo: str, issue: int) -> bool:
+    """Tell whether a task of an issue waits here for an answer; `repo` is the repository's URL."""
+    return any((one.repository.url, one.issue) == (repo, issue) for one in every(home))
 
 
 def take_up(home: Home, task: Task) -> bool:
@@ -66,17 +67,24 @@ def take_up(home: Home, task: Task) -> bool:
 
 def question(task: Task) -> str:
     """Return what a task has asked last."""
+    return _asked(task, "text")
+
+
+def place(task: Task) -> str:
+    """Return where it has asked, as the forge told it: `ticket:N` or `issue:N`."""
+    return _asked(task, "place")
+
+
+def _asked(task: Task, name: str) -> str:
     asked = task.extra.get("question")
-    return str(asked.get("text") or "") if isinstance(asked, dict) else ""
+    return str(asked.get(name) or "") if isinstance(asked, dict) else ""
 
 
 def questions(home: Home) -> list[str]:
     """Return what the parked tasks ask, each with the place where it is answered."""
-    return [f"{_place(task)}: {plain(' '.join(question(task).split()))}" for task in every(home)]
+    return [f"{_shown(task)}: {plain(' '.join(question(task).split()))}" for task in every(home)]
 
 
-def _place(task: Task) -> str:
-    asked = task.extra.get("question")
-    place = str(asked.get("place") or "") if isinstance(asked, dict) else ""
-    kind, _, number = place.partition(":")
+def _shown(task: Task) -> str:
+    kind, _, number = place(task).partition(":")
     return f"ticket {number}" if kind == "ticket" else f"{task.repository.name}#{number}"

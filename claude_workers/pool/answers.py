@@ -30,7 +30,7 @@ _NOBODY = "Nobody has answered in time. {default}"
 def answered(layout: Layout, ticket: int) -> Iterator[Recovered]:
     """Take up what waits for a ticket's answer, where its worker is idle."""
     for home in every(layout):
-        if any(_place(one) == f"ticket:{ticket}" for one in parked.every(home)):
+        if any(parked.place(one) == f"ticket:{ticket}" for one in parked.every(home)):
             with presence.alone(home):
                 yield from wake(home)
 
@@ -93,14 +93,9 @@ def _taken_up(home: Home, task: Task, given: str) -> Recovered:
     return Recovered(home.worker, "answered" if given else "unanswered", parked.question(task), task.task_id)
 
 
-def _place(task: Task) -> str:
-    asked = task.extra.get("question")
-    return str(asked.get("place") or "") if isinstance(asked, dict) else ""
-
-
 def _forge(layout: Layout, task: Task) -> Forge:
     """Return where a task's question stands."""
-    if _place(task).startswith("ticket:"):
+    if parked.place(task).startswith("ticket:"):
         return desk(layout, task.repository)
     return _kept(layout, task.repository.name, task.repository.url)
 

@@ -35,7 +35,7 @@ def _freed(layout: Layout, repo: str, number: int) -> bool:
                 stop(layout, home.worker)
             reset(layout, home.worker)
             return True
-        if state.task is None and any((one.repository.url, one.issue) == (repo, number) for one in parked.every(home)):
+        if state.task is None and parked.has(home, repo, number):
             reset(layout, home.worker)
             return True
     return False

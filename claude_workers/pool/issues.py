@@ -72,8 +72,7 @@ def release(layout: Layout, repo: str, number: int, *, force: bool) -> Claim | N
     repository = preflight.repository_of(layout, repo)
     for home in every(layout):
         task = tasks.state(home).task
-        waits = any((one.repository.url, one.issue) == (repository.url, number) for one in parked.every(home))
-        if waits:
+        if parked.has(home, repository.url, number):
             raise Busy(f"worker {home.worker} waits for an answer to it", f"answer it, or reset {home.worker}")
         if task and (task.repository.url, task.issue) == (repository.url, number):
             raise Busy(f"worker {home.worker} has a task for it", f"claude-workers stop or reset {home.worker} first")

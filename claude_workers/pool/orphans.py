@@ -49,7 +49,7 @@ def _state(layout: Layout, claim: Claim) -> str:
     if not home.path.is_dir():
         return "gone"
     state = tasks.state(home)
-    if parked.is_parked(home, claim.task_id):
+    if parked.find(home, claim.task_id):
         return ""
     if state.task and state.task.task_id == claim.task_id:
         return "crashed" if state.name == "crashed" else ""

@@ -55,7 +55,7 @@ class Watched:
         return Lost(f"worker {worker} is {state.name}: {state.reason}", f"claude-workers restart {worker}")
 
     def _without_receipt(self, task_id: str) -> Lost:
-        waiting = next((one for one in parked.every(self.home) if one.task_id == task_id), None)
+        waiting = parked.find(self.home, task_id)
         if waiting:
             asked = one_line(parked.question(waiting))
             return Lost(f"worker {self.home.worker}: its task waits for an answer: {asked}", "claude-workers status")

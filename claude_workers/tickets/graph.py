@@ -22,9 +22,11 @@ CLAIMABLE = """SELECT t.* FROM tickets t WHERE t.status = 'open' AND (?2 IS NULL
     ORDER BY t.priority DESC, t.id LIMIT ?4"""
 
 
-def claimable(db: sqlite3.Connection, agent: str | None, repo: str | None, label: str | None, most: int) -> list[int]:
-    """Return what an agent may claim, the most urgent and oldest first; `most` of them, all with -1."""
-    return [int(one["id"]) for one in db.execute(CLAIMABLE, (agent, repo, label, most))]
+def claimable(
+    db: sqlite3.Connection, agent: str | None, repo: str | None, label: str | None, most: int
+) -> list[tuple[str, int]]:
+    """Return repository and number of what an agent may claim, the most urgent and oldest first; all with -1."""
+    return [(str(one["repo"]), int(one["id"])) for one in db.execute(CLAIMABLE, (agent, repo, label, most))]
 
 
 def block(db: sqlite3.Connection, number: int, by: int) -> bool:

@@ -161,10 +161,11 @@ class Queue:
             found = graph.claimable(db, agent, repo, None, 1)
             if not found:
                 return None
-            row = (found[0], "", agent, "", "", clock.now())
+            [(_, number)] = found
+            row = (number, "", agent, "", "", clock.now())
             db.execute("INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?)", row)
-            rows.move(db, rows.row(db, found[0], None), "claimed", agent)
-            return rows.whole(db, rows.row(db, found[0], None))
+            rows.move(db, rows.row(db, number, None), "claimed", agent)
+            return rows.whole(db, rows.row(db, number, None))
 
     def unclaim(self, number: int, agent: str) -> None:
         """Give a claim back; IssueTaken when it is another's, or a running task's."""

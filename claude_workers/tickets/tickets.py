@@ -107,16 +107,10 @@ class Tickets:
         with self._database.reading() as db:
             return [str(one["repo"]) for one in db.execute(query).fetchall()]
 
-    def waiting(self, repo: str, label: str | None) -> Sequence[int]:
-        """Return a repository's tickets that may be claimed, with a label if one is named, in their order."""
-        with self._database.reading() as db:
-            return graph.claimable(db, None, repo, label or None, -1)
-
     def claimable(self, repo: str | None, label: str | None) -> Sequence[tuple[str, int]]:
         """Return what may be claimed, of one repository or of all: repository and number of each, in their order."""
         with self._database.reading() as db:
-            found = db.execute(graph.CLAIMABLE, (None, repo, label, -1)).fetchall()
-            return [(str(one["repo"]), int(one["id"])) for one in found]
+            return graph.claimable(db, None, repo, label or None, -1)
 
     def record(self, change: Change) -> int:
         """Record a published branch, or bring its record up to date; return the change's number."""
