@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from claude_workers import files
@@ -70,8 +71,9 @@ def latest(home: Home) -> dict[str, object] | None:
     newest: tuple[float, str] | None = None
     if home.completed.is_dir():
         for path in home.completed.glob("*.json"):
-            age = (path.lstat().st_mtime, path.name)
-            newest = age if newest is None or age > newest else newest
+            with contextlib.suppress(FileNotFoundError):  # forgotten in between
+                age = (path.lstat().st_mtime, path.name)
+                newest = age if newest is None or age > newest else newest
     try:
         return files.read_json(home.completed / newest[1]) if newest else None
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import socket
@@ -67,8 +68,11 @@ def put(layout: Layout, notice: Notice) -> None:
 
 def waiting(layout: Layout) -> list[Path]:
     """Return the notices that are not sent yet, oldest first."""
-    found = layout.notices.glob("*.json") if layout.notices.is_dir() else ()
-    return sorted(found, key=lambda path: path.stat().st_mtime)
+    found: list[tuple[float, Path]] = []
+    for path in layout.notices.glob("*.json") if layout.notices.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # sent in between
+            found.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(found)]
 
 
 def start(layout: Layout) -> None:
