@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from claude_workers.errors import BadInput, NoCredentials
@@ -11,6 +12,7 @@ from claude_workers.errors import BadInput, NoCredentials
 _KINDS = ("env", "file", "command")
 _COMMAND_LIMIT = 30.0
 _LONGEST = 64 << 10
+_WRITTEN = 0.2
 
 
 def resolved(reference: object, what: str) -> tuple[str, str]:
@@ -24,7 +26,11 @@ def resolved(reference: object, what: str) -> tuple[str, str]:
     kind, value = next(iter(reference.items()))
     if not isinstance(value, str) or not value:
         raise BadInput(f"{what}: {kind} is not a text", f'write {{ {kind} = "..." }}')
-    found = {"env": _from_environment, "file": _from_file, "command": _from_command}[kind](value, what)
+    read = {"env": _from_environment, "file": _from_file, "command": _from_command}[kind]
+    found = read(value, what)
+    if not found.strip() and kind != "env":
+        time.sleep(_WRITTEN)  # whoever renews it has emptied the file, and writes it next
+        found = read(value, what)
     where = f"{what} ({kind})" if kind == "env" else f"{what} ({kind} {value})"
     return checked(found, where), where
 

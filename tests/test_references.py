@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def test_a_variable_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch
     assert references.resolved({"env": "MY_TOKEN"}, "forge_token") == (SECRET, "forge_token (env)")
     monkeypatch.setenv("MY_TOKEN", "renewed")
     assert references.resolved({"env": "MY_TOKEN"}, "forge_token")[0] == "renewed"
+
+
+def test_a_file_that_is_just_written_anew_is_read_once_more(kept: Path) -> None:
+    kept.write_text("", encoding="utf-8")
+    with ThreadPoolExecutor() as pool:
+        found = pool.submit(references.resolved, {"file": str(kept)}, "forge_token")
+        kept.write_text(SECRET, encoding="utf-8")
+        assert found.result()[0] == SECRET
 
 
 def test_a_file_is_read_without_its_last_line_s_end(kept: Path) -> None:

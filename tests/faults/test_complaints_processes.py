@@ -126,6 +126,7 @@ def test_08_every_transition_leaves_its_reason_in_the_event_log(stage: Stage) ->
     stage.until(lambda row: row.last_text == "here")
     crash(stage)
     assert [one.did for one in stage.fleet.recover()] == ["resumed"]
+    stage.until(lambda row: row.phase == "working")
     stage.fleet.stop("01")
     stage.fleet.reset("01")
     told = events.read(home_of(stage))
