@@ -20,8 +20,8 @@ from bench.relay import Relay
 from claude_workers import Fleet, WorkerStatus
 from claude_workers.hosts import registry
 from claude_workers.hosts.line import run
-from claude_workers.hosts.registry import Host
 from claude_workers.hosts.strict import Fabric
+from claude_workers.hosts.tables import Host
 from tests.hosts.sshd import Sshd, key
 
 if TYPE_CHECKING:

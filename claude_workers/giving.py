@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_workers import names
+from claude_workers.errors import BadInput
 from claude_workers.looking import Looking
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Giving(Looking):
         emptiest; this machine's only when it is named, or there are no hosts.
 
         `wishes` are the further fields of `Order`: expect, base, model, isolation, budget_usd,
-        time_limit (seconds), max_turns, prompt_template, task_id, trust_author.
+        time_limit (seconds), max_turns, prompt_template, task_id, trust_author; and of a host that has a
+        machine for each worker, the `size` of it, else what `kind` of task it is (see `machines.sizes`).
         """
         from claude_workers.pool.dispatch import Dispatched, dispatch
         from claude_workers.pool.preflight import Order
@@ -49,6 +51,9 @@ class Giving(Looking):
         there, worker = self._reach.at(worker)
         if there:
             return Dispatched(*there.dispatch(worker, repo, issue, prompt, **wishes))
+        if wishes.pop("size", None):
+            raise BadInput("this machine has one size: its own", "leave --size away")
+        wishes.pop("kind", None)  # it is only for choosing a size
         return dispatch(self.layout, Order(worker, repo, issue, prompt, **wishes))
 
     def assign(

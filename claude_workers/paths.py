@@ -144,6 +144,12 @@ def project_page(repository: str) -> Path:
     return config_dir() / "projects" / f"{repository.replace('/', '-')}.md"
 
 
+def shipped_image() -> Path:
+    """Return the folder of the image that machines run: of the installed package, else of the checkout."""
+    package = Path(__file__).resolve().parent
+    return next(one for one in (package / "agent_image", package.parent / "agent_image") if one.is_dir())
+
+
 def shipped_templates() -> Path:
     """Return the folder of templates that came with the package or stands in the checkout."""
     package = Path(__file__).resolve().parent

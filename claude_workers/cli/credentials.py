@@ -11,7 +11,6 @@ from claude_workers.cli.common import Call, print_json
 from claude_workers.cli.hostname import HOST
 from claude_workers.errors import BadInput
 from claude_workers.hosts import registry
-from claude_workers.hosts.there import There
 
 
 @click.command("push-credentials")
@@ -30,7 +29,7 @@ def push_credentials(call: Call, name: str, sets: tuple[str, ...], *, force: boo
     claude-workers host push-credentials vps team
     """
     from claude_workers.home.sets import whole  # noqa: PLC0415  start-up cost
-    from claude_workers.hosts.wire import open_line  # noqa: PLC0415
+    from claude_workers.hosts import opened  # noqa: PLC0415
 
     found = registry.find(name)
     chosen = sets or ((found.credential_set,) if found.credential_set else ())
@@ -39,7 +38,7 @@ def push_credentials(call: Call, name: str, sets: tuple[str, ...], *, force: boo
             f"host {name} has no credential_set", f"name one, or write it into {registry.file()} [hosts.{name}]"
         )
     sent = {one: whole(one) for one in chosen}
-    there = There(found, open_line(found))
+    there = opened.there(found)
     try:
         kept = there.keep_credentials(sent, force=force)
     finally:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 @click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Most it may cost.")
 @click.option("--time-limit", type=Duration(), metavar="TIME", help="Most time the agent may work: 90s, 2h.")
 @click.option("--max-turns", type=click.IntRange(min=1), metavar="N", help="Most turns of the agent.")
+@click.option("--size", metavar="SIZE", help="The size of its machine, on hosts that make one: light, standard, heavy.")
+@click.option(
+    "--kind", type=click.Choice(["code", "test", "review", "doc", "security"]), help="What it is: chooses a size."
+)
 @click.option("--expect", type=click.Choice(["change", "answer", "either"]), help="What to deliver.")
 @click.option("--trust-author", is_flag=True, help="Vouch for the issue's author, this once.")
 @click.option(

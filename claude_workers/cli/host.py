@@ -10,10 +10,11 @@ import click
 from claude_workers.cli.common import Call, print_json, table, width
 from claude_workers.cli.credentials import keep_credentials, push_credentials
 from claude_workers.cli.hostname import HOST
+from claude_workers.cli.machines import destroy_workers, spoken, sweep, use
 from claude_workers.cli.setup import check, setup
 from claude_workers.errors import Refused, WorkersError
-from claude_workers.hosts import registry
-from claude_workers.hosts.registry import Host
+from claude_workers.hosts import registry, tables
+from claude_workers.hosts.tables import Host
 
 
 @click.group()
@@ -30,7 +31,7 @@ def host() -> None:
 @click.argument("name", metavar="NAME")
 @click.argument("target", metavar="[USER@]ADDRESS[:PORT]")
 @click.option("--key", metavar="FILE", help="The private key; unset: ssh's own choice.")
-@click.option("--transport", type=click.Choice(registry.TRANSPORTS), help="openssh uses the system's ssh.")
+@click.option("--transport", type=click.Choice(tables.TRANSPORTS), help="openssh uses the system's ssh.")
 @click.option("--max-workers", type=click.IntRange(min=0), metavar="N", help="Most workers to put to work there.")
 @click.option("--fingerprint", metavar="SHA256:...", help="Accept this key of it without asking.")
 @click.pass_obj
@@ -114,39 +115,50 @@ def _ask(shown: str, kind: str, its: str, wanted: str | None, error: WorkersErro
 @host.command("list")
 @click.pass_obj
 def list_(call: Call) -> None:
-    """List the machines of hosts.toml.
+    """List the hosts of hosts.toml; of those with a machine for each worker, how many are up and what they cost.
 
     \b
     claude-workers host list
     """
     found = registry.every()
+    uses = {one.name: use(one) for one in found if one.kind != "ssh"}
     if call.json:
-        print_json({"hosts": [one.to_json() for one in found]})
+        print_json({"hosts": [{**one.to_json(), "use": uses.get(one.name)} for one in found]})
         return
     if not found:
         click.echo("no hosts yet: claude-workers host add NAME USER@ADDRESS")
         return
-    rows = [["HOST", "REACHED AS", "BY", "MOST WORKERS"]]
-    rows += [[one.name, one.target, one.transport, str(one.max_workers or "")] for one in found]
+    rows = [["HOST", "REACHED AS", "BY", "MOST WORKERS", "MACHINES"]]
+    rows += [[one.name, one.target, one.by, _most(one), spoken(uses.get(one.name))] for one in found]
     for line in table(rows, width()):
         click.echo(line)
 
 
+def _most(host: Host) -> str:
+    return "" if host.max_workers is None else str(host.max_workers)
+
+
 @host.command()
 @click.argument("name", metavar="NAME", type=HOST)
+@click.option("--destroy", is_flag=True, help="Destroy its workers' machines and volumes first.")
+@click.option("--discard", is_flag=True, help="With --destroy: also work that is kept nowhere else.")
 @click.pass_obj
-def remove(call: Call, name: str) -> None:
-    """Take a machine out of hosts.toml; what is on it stays.
+def remove(call: Call, name: str, *, destroy: bool, discard: bool) -> None:
+    """Take a host out of hosts.toml; what is on it stays, unless it is a host of machines and --destroy is given.
 
     \b
     claude-workers host remove vps
+    claude-workers host remove fly --destroy
     """
+    destroyed = destroy_workers(name, discard=discard) if destroy else []
     gone = registry.remove(name)
     if call.json:
-        print_json({"removed": gone.to_json()})
-    else:
-        click.echo(f"host {name} is no longer known here; its workers stay where they are")
+        print_json({"removed": gone.to_json(), "destroyed": destroyed})
+        return
+    gone_too = f"its workers {', '.join(destroyed) or '(none)'} are destroyed"
+    said = gone_too if destroy else "its workers stay where they are"
+    click.echo(f"host {name} is no longer known here; {said}")
 
 
-for one in (setup, check, push_credentials, keep_credentials):
+for one in (setup, check, push_credentials, keep_credentials, sweep):
     host.add_command(one)

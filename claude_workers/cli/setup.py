@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from claude_workers import __version__
+from claude_workers.cli import machines
 from claude_workers.cli.common import Call, print_json
 from claude_workers.cli.hostname import HOST
-from claude_workers.errors import NotFound
+from claude_workers.errors import BadInput, NotFound
 from claude_workers.hosts import registry
 from claude_workers.hosts.there import There
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claude_workers.hosts.line import Shell
-    from claude_workers.hosts.registry import Host
     from claude_workers.hosts.steps import Step
+    from claude_workers.hosts.tables import Host
     from claude_workers.model import Json
 
 _MARKS = {"there": "+", "done": "*", "wanted": ">", "advised": "~", "blocked": "!", "failed": "!"}
@@ -30,25 +31,38 @@ _STATES = {"there": "ok", "advised": "warning"}
 @click.argument("name", metavar="[NAME]", required=False, type=HOST)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--linger", is_flag=True, help="Let its services, and workers, outlive your login there.")
+@click.option("--build", is_flag=True, help="Of a host of machines: build their image, and send it.")
+@click.option("--base", metavar="IMAGE", help="With --build: start from this image of Debian.")
+@click.option("--build-option", "words", multiple=True, metavar="WORD", help="With --build: a word for the builder.")
 @click.pass_context
-def setup(ctx: click.Context, name: str | None, *, dry_run: bool, linger: bool) -> None:
+def setup(  # noqa: PLR0913  options
+    ctx: click.Context, name: str | None, *, dry_run: bool, linger: bool, build: bool, base: str | None,
+    words: tuple[str, ...],
+) -> None:  # fmt: skip
     """Install what workers need on a machine, and the very version that runs here; no NAME: this machine.
 
     Packages by apt-get or brew, as root or by sudo that asks nothing; Claude Code by npm. What is there
     is kept. What only a person can do is named, and the exit status is 1 then. Workers that run there go
     on with the version they were started with.
 
+    Of a host that has a machine for each worker (Fly, containers): its app or engine, the image with --build,
+    and the credentials of its workers.
+
     \b
     claude-workers host setup vps --dry-run
     claude-workers host setup vps
+    claude-workers host setup fly --build
     """
     from claude_workers.hosts import here  # noqa: PLC0415  start-up cost
     from claude_workers.hosts import setup as setting_up  # noqa: PLC0415
 
     call: Call = ctx.obj
-    host = name or here.NAME
-    steps: list[Step] = []
+    host, steps = name or here.NAME, []
     found = registry.find(name) if name else None
+    if found and found.kind != "ssh":
+        ctx.exit(machines.provide(call, found, (base, words) if build else None, dry_run=dry_run, show=_print))
+    if build or base or words:
+        raise BadInput("--build is for hosts that have a machine for each worker", "leave it away")
     with _shell(found) as shell:
         told = (shell, host, name or "")
         root = found.root if found else call.root
@@ -113,6 +127,8 @@ def _findings(name: str) -> list[Json]:
     from claude_workers.hosts.wire import open_line  # noqa: PLC0415
 
     found = registry.find(name)
+    if found.kind != "ssh":
+        return [_finding(**one) for one in machines.findings(found)]
     line = open_line(found)
     there = There(found, line)
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from claude_workers.hosts.line import Ended
-    from claude_workers.hosts.registry import Host
+    from claude_workers.hosts.tables import Host
 
 _OWN_FAILURE = 255
 _KEPT_OPEN = 60

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from claude_workers import names
 from claude_workers.errors import NotFound, WorkersError
-from claude_workers.hosts import registry, wire
+from claude_workers.hosts import opened, registry
 from claude_workers.hosts.line import check, silent
-from claude_workers.hosts.there import There
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from claude_workers.hosts.there import There
 
 
 LOCAL = "local"
@@ -49,7 +50,7 @@ class Reach:
         with self._lock:
             if name not in self._known:
                 found = registry.find(name)
-                self._known[name] = There(found, wire.open_line(found))
+                self._known[name] = opened.there(found)
             return self._known[name]
 
     @property

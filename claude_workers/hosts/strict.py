@@ -26,7 +26,7 @@ from claude_workers.hosts.openssh import OpenSSH
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from claude_workers.hosts.registry import Host
+    from claude_workers.hosts.tables import Host
 
 _CHUNK = 1 << 16
 _TICK = 0.05

@@ -85,9 +85,16 @@ class There(Wire):
         words += ["--requested-by", _me(), *self._most()]
         given = wishes.get("task_id")
         words += ["--task-id", str(given or uuid.uuid4()), *([] if given else ["--same"])]
-        answer = self._again(lambda: self.ask(*words, stdin=prompt.encode("utf-8", "replace")))
+        answer = self._give(worker, words, prompt.encode("utf-8", "replace"), wishes)
         task = Task.from_json(answer["task"])
         return self.addressed(task), bool(answer["new"])
+
+    def _give(self, worker: str, words: list[str], stdin: bytes, wishes: dict[str, Any]) -> dict[str, Any]:
+        """Say the words of a dispatch to a worker, and return the answer."""
+        del worker
+        if wishes.get("size"):
+            raise BadInput(f"host {self.host.name} has one size: its own", "leave --size away")
+        return self._again(lambda: self.ask(*words, stdin=stdin))
 
     def assign(self, repo: str, issues: Sequence[int], label: str | None, wishes: dict[str, Any]) -> list[Assigned]:
         """Give issues, or those under a label, to idle workers there; return what became of each."""

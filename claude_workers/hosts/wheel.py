@@ -30,7 +30,8 @@ class Wheel:
 def build() -> Wheel:
     """Return the wheel (binary distribution format 1.0) of what runs here."""
     package = Path(__file__).resolve().parent.parent
-    entries = {**_tree(package, _NAME), **_tree(paths.shipped_templates(), f"{_NAME}/templates")}
+    entries = {**_tree(package, _NAME), **_tree(paths.shipped_templates(), f"{_NAME}/templates"),
+               **_tree(paths.shipped_image(), f"{_NAME}/agent_image")}  # fmt: skip
     about, installed = f"{_NAME}-{__version__}.dist-info", metadata.distribution("claude-workers")
     entries[f"{about}/METADATA"] = (installed.read_text("METADATA") or "").encode()
     entries[f"{about}/entry_points.txt"] = (installed.read_text("entry_points.txt") or "").encode()

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, TypeVar
 
 from claude_workers import errors
-from claude_workers.errors import NotFound, Refused, Unreachable, WorkersError
+from claude_workers.errors import BadInput, NotFound, Refused, Unreachable, WorkersError
 from claude_workers.hosts import line as lines
 from claude_workers.hosts.line import Dropped
 from claude_workers.model import Json, Record
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claude_workers.hosts.line import Ended, Line
-    from claude_workers.hosts.registry import Host
+    from claude_workers.hosts.tables import Host
 
 VERSION = 1
 # Whoever answers over the wire says at least this often (seconds) that it lives; four times without is a dead line.
@@ -62,7 +62,7 @@ class Wire:
 
     def ask(self, *words: str, stdin: bytes = b"") -> Json:
         """Ask for one answer, however long it takes; raise the error it holds, Unreachable for a dead line."""
-        output = lines.run(self._line, self._argv(words), self.host.name, stdin=stdin, limit=_SILENCE)
+        output = lines.run(self._to(words), self._argv(words), self.host.name, stdin=stdin, limit=_SILENCE)
         last = ""
         with self._unsure(words[0]):
             for one in output:
@@ -72,7 +72,7 @@ class Wire:
 
     def stream(self, *words: str) -> Iterator[Json]:
         """Yield the answers of a verb that goes on; a line without anything is only a sign of life."""
-        output = lines.run(self._line, self._argv(words), self.host.name, limit=_SILENCE)
+        output = lines.run(self._to(words), self._argv(words), self.host.name, limit=_SILENCE)
         failed, silent = "", True
         heard = iter(output)
         while True:
@@ -95,7 +95,7 @@ class Wire:
     def relay(self, *words: str, stdin: bytes = b"") -> Relayed:
         """Run a call there as it was typed; see `Relayed`."""
         argv = [*self._program(), "--wire", str(VERSION), *words]
-        return Relayed(lines.run(self._line, argv, self.host.name, stdin=stdin, limit=_SILENCE))
+        return Relayed(lines.run(self._to(words), argv, self.host.name, stdin=stdin, limit=_SILENCE))
 
     @contextlib.contextmanager
     def _unsure(self, verb: str) -> Iterator[None]:
@@ -109,7 +109,7 @@ class Wire:
 
     def version(self) -> str:
         """Return the version that is installed there; NotFound when none is."""
-        output = lines.run(self._line, [_PROGRAM, "--version"], self.host.name, limit=_SILENCE)
+        output = lines.run(self._to(()), [_PROGRAM, "--version"], self.host.name, limit=_SILENCE)
         said = list(output)
         assert output.ended is not None
         if output.ended.status in _NOT_THERE:
@@ -130,11 +130,16 @@ class Wire:
         from claude_workers.process import terminal  # noqa: PLC0415  start-up cost
 
         terminal.check()
-        return self._line.interactive(lines.wrapped([*self._program(), *words]))
+        return self._to(words).interactive(lines.wrapped([*self._program(), *words]))
 
     def close(self) -> None:
         """Let go of the line."""
         self._line.close()
+
+    def _to(self, words: tuple[str, ...]) -> Line:
+        """Return the line to the machine that a verb's words are for."""
+        del words
+        return self._line
 
     def _argv(self, words: tuple[str, ...]) -> list[str]:
         return [*self._program(), "--json", "--wire", str(VERSION), *words]
@@ -176,7 +181,9 @@ class Wire:
 
 
 def open_line(host: Host) -> Line:
-    """Return the line that a host's table asks for."""
+    """Return the line to a machine over SSH that a host's table asks for; BadInput for a host of another kind."""
+    if host.kind != "ssh":
+        raise BadInput(f"host {host.name} has a machine for each worker", f"name one, such as {host.name}/01")
     if host.transport == "openssh":
         from claude_workers.hosts.openssh import OpenSSH  # noqa: PLC0415  one of the two
 

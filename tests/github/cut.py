@@ -83,42 +83,43 @@ def cut(whole: dict[str, Any]) -> dict[str, Any]:
     paths = {}
     for path, methods in operations():
         found = whole["paths"][path]
-        paths[path] = _clean({method: found[method] for method in methods})
+        paths[path] = clean({method: found[method] for method in methods})
     part: dict[str, Any] = {"openapi": whole["openapi"], "info": {"version": VERSION}, "paths": paths, "components": {}}
-    waiting = set(_references(paths))
+    waiting = set(references(paths))
     while waiting:
         reference = waiting.pop()
         _, _, kind, name = reference.split("/")
         kept = part["components"].setdefault(kind, {})
         if name not in kept:
-            kept[name] = _clean(whole["components"][kind][name])
-            waiting |= set(_references(kept[name]))
+            kept[name] = clean(whole["components"][kind][name])
+            waiting |= set(references(kept[name]))
     # In order, so that the same description always makes the same file.
     part["components"] = {kind: dict(sorted(kept.items())) for kind, kept in sorted(part["components"].items())}
     return part
 
 
-def _references(node: object) -> Iterator[str]:
+def references(node: object) -> Iterator[str]:
+    """Yield every reference in a part of a description."""
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):
             yield node["$ref"]
         for value in node.values():
-            yield from _references(value)
+            yield from references(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _references(value)
+            yield from references(value)
 
 
-def _clean(node: Any, *, names: bool = False) -> Any:
+def clean(node: Any, *, names: bool = False) -> Any:
     """Return a copy without prose, in which what may be null says so as JSON Schema does."""
     if isinstance(node, list):
-        return [_clean(one) for one in node]
+        return [clean(one) for one in node]
     if not isinstance(node, dict):
         return node
     if names:
-        return {key: _clean(value) for key, value in node.items()}
+        return {key: clean(value) for key, value in node.items()}
     kept = {
-        key: _clean(value, names=key in _MAPS and isinstance(value, dict))
+        key: clean(value, names=key in _MAPS and isinstance(value, dict))
         for key, value in node.items()
         if key not in _PROSE and key != "nullable" and not (key == "headers" and "content" in node)
     }

@@ -18,7 +18,7 @@ from claude_workers.cli.main import cli as cli_group
 from claude_workers.cli.params import WORKER
 from claude_workers.home import inbox
 from claude_workers.home.home import find
-from claude_workers.hosts import registry
+from claude_workers.hosts import registry, tables
 from tests.cli.conftest import Cli
 from tests.conftest import git
 from tests.hosts.conftest import Remote
@@ -231,7 +231,7 @@ def test_a_stop_that_could_not_be_confirmed_says_so(remote: Remote, calc: Path, 
 
 
 @pytest.mark.usefixtures("remote")
-@pytest.mark.parametrize("transport", registry.TRANSPORTS)
+@pytest.mark.parametrize("transport", tables.TRANSPORTS)
 def test_a_person_works_in_a_home_of_another_machine(tmp_path: Path, transport: str) -> None:
     found = registry.remove("vps")
     registry.add(registry.parsed("vps", found.target, transport=transport))

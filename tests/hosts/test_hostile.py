@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from claude_workers import Fleet, WorkersError
-from claude_workers.hosts import registry
+from claude_workers.hosts import registry, tables
 from tests.cli.conftest import Cli
 from tests.hosts.conftest import Remote
 from tests.hosts.sshd import Sshd
@@ -76,7 +76,7 @@ def test_no_folder_of_homes_is_read_by_a_shell(remote: Remote, tmp_path: Path) -
 
 
 def test_no_key_file_is_read_by_a_shell(remote: Remote, trap: Path) -> None:
-    for transport in registry.TRANSPORTS:
+    for transport in tables.TRANSPORTS:
         for pattern in SHELL:
             host = dataclasses.replace(registry.find("vps"), transport=transport)
             if "\n" in pattern:
@@ -132,7 +132,7 @@ def test_hosts_that_list_each_other_are_asked_once(remote: Remote, cli: Cli) -> 
         fleet.dispatch("vps/any", "/nowhere", prompt="x")
 
 
-@pytest.mark.parametrize("transport", registry.TRANSPORTS)
+@pytest.mark.parametrize("transport", tables.TRANSPORTS)
 def test_a_host_that_wants_a_password_is_refused_and_nobody_is_asked_for_one(
     server: Sshd, cli: Cli, transport: str
 ) -> None:

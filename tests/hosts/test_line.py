@@ -23,8 +23,8 @@ from claude_workers.hosts import line as lines
 from claude_workers.hosts import openssh, strict
 from claude_workers.hosts.line import Line, run
 from claude_workers.hosts.openssh import OpenSSH
-from claude_workers.hosts.registry import Host
 from claude_workers.hosts.strict import Fabric
+from claude_workers.hosts.tables import Host
 from tests.hosts.conftest import Client
 from tests.hosts.sshd import Sshd, key
 

@@ -9,7 +9,7 @@ import pytest
 
 from claude_workers.errors import BadInput, Busy, NotFound
 from claude_workers.hosts import registry
-from claude_workers.hosts.registry import Host
+from claude_workers.hosts.tables import Host
 
 METACHARACTERS = [
     "a b",
@@ -79,6 +79,10 @@ def test_adding_and_removing_leave_all_else_as_it_is() -> None:
         registry.remove("vps")
 
 
+FLY = '[hosts.fly]\nkind = "fly"\napp = "a"\norg = "b"\nregion = "ord"\nimage = "i"\n'
+BOX = '[hosts.box]\nkind = "container"\nimage = "i"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -87,7 +91,19 @@ def test_adding_and_removing_leave_all_else_as_it_is() -> None:
         ("[hosts]\nvps = 5\n", "no table of tables"),
         ('[hosts.vps]\naddress = "a"\nadress = "b"\n', r"\[hosts.vps\]: unknown key 'adress'"),
         ('[hosts.vps]\nuser = "root"\n', r"\[hosts.vps\]: address is missing"),
-        ('[hosts.vps]\naddress = "a"\nkind = "fly"\n', r"\[hosts.vps\]: kind"),
+        ('[hosts.vps]\naddress = "a"\nkind = "vm"\n', r"\[hosts.vps\]: kind"),
+        ('[hosts.fly]\nkind = "fly"\naddress = "a"\n', r"\[hosts.fly\]: unknown key 'address'"),
+        ('[hosts.fly]\nkind = "fly"\napp = "a"\norg = "b"\nregion = "ord"\n', r"\[hosts.fly\]: image is missing"),
+        (FLY + 'fallback_regions = "iad"\n', r"\[hosts.fly\]: fallback_regions"),
+        (FLY + "volume_gb = 0\n", r"\[hosts.fly\]: volume_gb"),
+        (FLY + "daily_budget_usd = -1\n", r"\[hosts.fly\]: daily_budget_usd"),
+        (FLY + 'cpu_kind = "fast"\n', r"\[hosts.fly\]: cpu_kind"),
+        (FLY + "[hosts.fly.sizes.big]\ncpus = 8\n", r"\[hosts.fly\]: sizes"),
+        (FLY + "[hosts.fly.sizes.big]\ncpus = 8\nmemory_mb = 1000\n", r"\[hosts.fly\]: sizes"),
+        ('[hosts.box]\nkind = "container"\n', r"\[hosts.box\]: image is missing"),
+        (BOX + 'engine = "lxc"\n', r"\[hosts.box\]: engine"),
+        (BOX + 'options = ["--network=host"]\n', r"\[hosts.box\]: options"),
+        (BOX + 'region = "ord"\n', r"\[hosts.box\]: unknown key 'region'"),
         ('[hosts.vps]\naddress = "a"\ntransport = "telnet"\n', r"\[hosts.vps\]: transport"),
         ('[hosts.vps]\naddress = "a"\nport = "22"\n', r"\[hosts.vps\]: port"),
         ('[hosts.vps]\naddress = "a"\nport = true\n', r"\[hosts.vps\]: port"),

@@ -1,0 +1,1 @@
+"""Fly: its Machines API, over httpx, with its refusals told apart and its limits kept."""
