@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _TASK = 36  # a task's id is a UUID
 _STOPPED = "its machine is stopped"
+# From then on (seconds) a passing state is called stuck: https://fly.io/docs/machines/machine-states/
+_STUCK = {"starting": 300.0, "stopping": 300.0, "restarting": 300.0, "destroying": 300.0, "updating": 600.0,
+          "replacing": 600.0}  # fmt: skip
 
 
 def pending(machine: Machine) -> bool:
@@ -63,6 +66,9 @@ def _judged(machine: Machine, known: WorkerStatus) -> tuple[str, str]:
         return "unknown", "its home was not made: init again"
     if machine.state in {"failed", "unreachable", "launch_failed"}:
         return "unknown", f"its machine is {machine.state}"
+    since = clock.seconds_since(machine.at) if machine.at and machine.state in _STUCK else None
+    if since is not None and since > _STUCK[machine.state]:
+        return "unknown", f"its machine is {machine.state} for {clock.spoken(since)}: stuck"
     if pending(machine):
         return "busy", f"its machine is {machine.state}"
     return known.state or "unknown", "" if known.state else f"its machine is {machine.state}"

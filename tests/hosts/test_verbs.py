@@ -86,7 +86,7 @@ def test_the_example_is_sound_and_names_every_key() -> None:
     folder = Path(os.environ["CLAUDE_WORKERS_CONFIG_DIR"])
     folder.mkdir()
     (folder / "hosts.toml").write_text(text, encoding="utf-8")
-    assert [one.name for one in registry.every()] == ["vps", "office"]
+    assert [one.name for one in registry.every()] == ["vps", "fly", "box", "office"]
     named = {key for table in tomllib.loads(text)["hosts"].values() for key in table}
     assert named == set(tables.Host.__dataclass_fields__) - {"name", "kind"}
 

@@ -1,0 +1,1 @@
+"""The image that machines run: its firewall and entrypoint in network namespaces, the whole of it where podman is."""
