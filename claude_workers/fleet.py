@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from claude_workers.errors import WorkersError
+    from claude_workers.goldens import Goldens
     from claude_workers.home.home import Home
     from claude_workers.pool.gc import Garbage
     from claude_workers.pool.pause import Pause
@@ -29,20 +30,23 @@ class Fleet(Giving):
     `root` is the folder that holds the homes; unset: CLAUDE_WORKERS_ROOT, else ~/workers.
     """
 
-    def init(self, *workers: str, credentials: str | None = None, label: str | None = None) -> list[Home]:
+    def init(
+        self, *workers: str, credentials: str | None = None, label: str | None = None, golden: str | None = None
+    ) -> list[Home]:
         """Make homes for workers, of one machine all or none; `credentials` names the set that they pay with.
 
-        The homes of this machine are returned. `label`, behind `worker:`, is put on the issues of the one
-        worker that is made; unset: its id, after the machine's `host_name` if that is set.
+        With `golden` they are given that snapshot. The homes of this machine are returned. `label`, behind
+        `worker:`, is put on the issues of the one worker that is made; unset: its id, after the machine's
+        `host_name` if that is set.
         """
         from claude_workers.pool import homes
 
         made: list[Home] = []
         for there, ids in self._reach.by_host(workers):
             if there:
-                there.init(ids, credentials, label)
+                there.init(ids, credentials, label, golden)
             else:
-                made = homes.init(self.layout, ids, credentials, label)
+                made = homes.init(self.layout, ids, credentials, label, golden)
         return made
 
     def tell(self, worker: str, text: str, *, interrupt: bool = False) -> Message:
@@ -151,6 +155,13 @@ class Fleet(Giving):
                 yield from (there.addressed(Recovered.from_json(one)) for one in there.stream("recover", *ids))
             else:
                 yield from recover.recover(self.layout, ids)
+
+    @property
+    def golden(self) -> Goldens:
+        """Snapshots of homes: save, apply, diff."""
+        from claude_workers.goldens import Goldens
+
+        return Goldens(self.layout, self._reach)
 
     @property
     def tickets(self) -> Queue:

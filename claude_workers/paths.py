@@ -39,6 +39,11 @@ class Layout:
         return self.database or self.root / "tickets.db"
 
     @property
+    def golden(self) -> Path:
+        """Snapshots of homes."""
+        return self.root / ".golden"
+
+    @property
     def limits(self) -> Path:
         """Until when credentials are not to be used."""
         return self.root / ".limits.json"

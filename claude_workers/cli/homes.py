@@ -13,8 +13,11 @@ from claude_workers.errors import WorkerBusy
 @click.argument("workers", nargs=-1, required=True, metavar="ID...", type=WORKER)
 @click.option("--credentials", metavar="NAME", help="Bind them to [credentials.NAME] of config.toml.")
 @click.option("--worker-label", metavar="LABEL", help="What its issues are labelled, behind worker:.")
+@click.option("--golden", metavar="NAME", help="Give them the snapshot NAME; see golden.")
 @click.pass_obj
-def init(call: Call, workers: tuple[str, ...], credentials: str | None, worker_label: str | None) -> None:
+def init(
+    call: Call, workers: tuple[str, ...], credentials: str | None, worker_label: str | None, golden: str | None
+) -> None:
     """Make workers: an isolated home each, with the credentials of your environment, or of a set.
 
     \b
@@ -22,7 +25,7 @@ def init(call: Call, workers: tuple[str, ...], credentials: str | None, worker_l
     claude-workers init 03 --credentials team
     """
     fleet = call.fleet
-    made = fleet.init(*workers, credentials=credentials, label=worker_label)
+    made = fleet.init(*workers, credentials=credentials, label=worker_label, golden=golden)
     places = {home.worker: f" in {home.path}" for home in made}
     if call.json:
         print_json({"workers": list(dict.fromkeys(workers))})

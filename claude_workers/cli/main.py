@@ -55,6 +55,7 @@ VERBS = {
     "pull": ("pull", "Bring your working tree to what workers merged."),
     "ticket": ("ticket", "The embedded forge: issues beside a repository."),
     "project": ("project", "Make a repository ready for workers."),
+    "golden": ("golden", "Keep what a home has learnt, and give it to others."),
     "host": ("host", "Name the machines that workers are on, and look at them."),
     "doctor": ("doctor", "Check this machine; --prove tries to break out."),
     "config": ("config", "Show every setting and where it comes from."),

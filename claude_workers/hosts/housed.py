@@ -73,8 +73,12 @@ class Housed(There):
         chosen = [found[one] for one in workers] if workers else list(found.values())
         return [rows.row(one, self.host.name, self.host.digest or "") for one in chosen]
 
-    def init(self, workers: Sequence[str], credentials: str | None, label: str | None) -> None:
+    def init(
+        self, workers: Sequence[str], credentials: str | None, label: str | None, golden: str | None = None
+    ) -> None:
         """Make a machine, a volume and on it a home for each worker; what could not be made leaves nothing."""
+        if golden:
+            raise BadInput(f"a worker of {self.host.name} has a volume of its own", "save and apply on that worker")
         chosen = credentials or self.host.credential_set
         said = [*(["--credentials", chosen] if chosen else []), *(["--worker-label", label] if label else [])]
         there = {one.worker for one in self.life.engine.machines()}

@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING
 
 from claude_workers import files
-from claude_workers.errors import Busy, NotFound, Refused, Unreachable, WorkersError
-from claude_workers.hosts import piped
+from claude_workers.errors import Busy, NotFound, WorkersError
+from claude_workers.hosts import engine, piped
 from claude_workers.machines import words
 from claude_workers.machines.machine import Leftover, Machine
 from claude_workers.machines.outbox import FOLDER
@@ -39,14 +39,7 @@ _STATES = {"created": "created", "initialized": "created", "configured": "create
            "exited": "stopped", "dead": "stopped", "stopped": "stopped", "paused": "suspended"}  # fmt: skip
 _HOST = "cw_host"
 _POLL = 0.2
-# Seconds that an engine is waited for: it may be pulling an image.
-_LIMIT = 600.0
 _WORKER_ID = 1000
-
-
-def version(engine: str) -> str:
-    """Return what an engine says of itself; Refused when it is not here or does not answer."""
-    return _said([engine, "version", "--format", f"{engine} {{{{.Client.Version}}}}"]).strip()
 
 
 class Containers:
@@ -58,14 +51,14 @@ class Containers:
 
     def machines(self) -> list[Machine]:
         """Return the container of every worker."""
-        ids = _said([self._engine, "ps", "--all", "--quiet", "--filter", f"label={_HOST}={self._host}"]).split()
-        found = json.loads(_said([self._engine, "inspect", "--type", "container", *ids])) if ids else []
+        ids = engine.said([self._engine, "ps", "--all", "--quiet", "--filter", f"label={_HOST}={self._host}"]).split()
+        found = json.loads(engine.said([self._engine, "inspect", "--type", "container", *ids])) if ids else []
         return sorted((self._machine(one) for one in found), key=lambda one: one.worker)
 
     def look(self, machine: Machine) -> Machine:
         """Return a container as it is now."""
         try:
-            [found] = json.loads(_said([self._engine, "inspect", "--type", "container", machine.id]))
+            [found] = json.loads(engine.said([self._engine, "inspect", "--type", "container", machine.id]))
         except WorkersError as error:
             raise NotFound(f"there is no container {machine.id}", "claude-workers status") from error
         return self._machine(found)
@@ -91,7 +84,7 @@ class Containers:
     def _told(self, name: str) -> dict[str, str]:
         """Return what a container left in its outbox."""
         try:
-            packed = _run([self._engine, "cp", f"{name}:{FOLDER}", "-"])
+            packed = engine.run([self._engine, "cp", f"{name}:{FOLDER}", "-"])
         except WorkersError:
             return {}  # it has none yet
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
@@ -105,8 +98,8 @@ class Containers:
         if there:
             return there, False
         name = self._name(worker)
-        if not _ok([self._engine, "volume", "inspect", name]):
-            _run([self._engine, "volume", "create", "--label", f"{_HOST}={self._host}", name])
+        if not engine.works([self._engine, "volume", "inspect", name]):
+            engine.run([self._engine, "volume", "create", "--label", f"{_HOST}={self._host}", name])
         self._create(worker, size)
         return next(one for one in self.machines() if one.worker == worker), True
 
@@ -116,7 +109,7 @@ class Containers:
         told += [word for name, value in self._spec.env.items() for word in ("--env", f"{name}={value}")]
         told += ["--volume", f"{self._name(worker)}:{words.VOLUME}", "--name", self._name(worker)]
         inside = [*_INSIDE[self._engine], *(["--cap-add", "NET_ADMIN"] if self._spec.wall else [])]
-        _run([self._engine, "create", *told, *inside, *self._options, self._spec.image])
+        engine.run([self._engine, "create", *told, *inside, *self._options, self._spec.image])
 
     def begin(self, machine: Machine, request: Request, size: Size, sets: Sequence[str]) -> Machine:
         """Start a stopped container on a request; one of an older image is made anew, its volume kept."""
@@ -124,18 +117,18 @@ class Containers:
         if now.version != machine.version or now.state not in {"created", "stopped"}:
             raise Busy(f"the container of worker {machine.worker} is {now.state}", "ask again in a moment")
         if now.digest.removeprefix("sha256:") != self._image().removeprefix("sha256:"):
-            _run([self._engine, "rm", machine.id])
+            engine.run([self._engine, "rm", machine.id])
             self._create(machine.worker, size)
         kept = {f"outbox/{name}": machine.said[name] for name in words.CARRIED if name in machine.said}
         given = {**kept, "request.json": json.dumps(request.to_json()), f"outbox/{words.ASKED}": request.id}
         given |= {f"outbox/{words.ANSWER}": "", "config.toml": self._spec.settings}
         given |= {f"credentials/{one}.json": self._secret(one) for one in sets}
-        _run([self._engine, "cp", "-", f"{machine.id}:{words.GIVEN}"], _packed(given))
+        engine.run([self._engine, "cp", "-", f"{machine.id}:{words.GIVEN}"], engine.archive(given, _WORKER_ID))
         self.start(machine)
         return self.look(machine)
 
     def _image(self) -> str:
-        return _said([self._engine, "image", "inspect", "--format", "{{.Id}}", self._spec.image]).strip()
+        return engine.said([self._engine, "image", "inspect", "--format", "{{.Id}}", self._spec.image]).strip()
 
     def _secret(self, name: str) -> str:
         path = self._folder / f"{name}.json"
@@ -146,7 +139,7 @@ class Containers:
 
     def start(self, machine: Machine) -> None:
         """Start a container."""
-        _run([self._engine, "start", machine.id])
+        engine.run([self._engine, "start", machine.id])
 
     def wait(self, machine: Machine, state: str, seconds: float) -> bool:
         """Tell whether a container came to a state within `seconds`."""
@@ -174,24 +167,24 @@ class Containers:
 
     def stop(self, machine: Machine, seconds: int) -> None:
         """Stop a container."""
-        _run([self._engine, "stop", "--time", str(seconds), machine.id])
+        engine.run([self._engine, "stop", "--time", str(seconds), machine.id])
 
     def destroy(self, machine: Machine) -> None:
         """Remove a container and its volume; what is gone is removed."""
-        _run([self._engine, "rm", "--force", machine.id])
-        if _ok([self._engine, "volume", "inspect", machine.volume]):
-            _run([self._engine, "volume", "rm", machine.volume])
+        engine.run([self._engine, "rm", "--force", machine.id])
+        if engine.works([self._engine, "volume", "inspect", machine.volume]):
+            engine.run([self._engine, "volume", "rm", machine.volume])
 
     def leftovers(self) -> list[Leftover]:
         """Return our volumes that no container has."""
         had = {one.volume for one in self.machines()}
         named = ["--filter", f"label={_HOST}={self._host}", "--format", "{{.Name}}"]
-        there = _said([self._engine, "volume", "ls", *named]).split()
+        there = engine.said([self._engine, "volume", "ls", *named]).split()
         return [Leftover("volume", one, one, "no container has it") for one in there if one not in had]
 
     def delete(self, leftover: Leftover) -> None:
         """Delete a volume that no container has."""
-        _run([self._engine, "volume", "rm", leftover.id])
+        engine.run([self._engine, "volume", "rm", leftover.id])
 
     def keep_secrets(self, sets: Mapping[str, str]) -> None:
         """Keep credential sets in private files of this machine."""
@@ -201,40 +194,3 @@ class Containers:
 
     def _name(self, worker: str) -> str:
         return f"cw-{self._host}-{worker}"
-
-
-def _packed(given: Mapping[str, str]) -> bytes:
-    """Return files as an archive, private and the worker's own."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as archive:
-        for name, text in given.items():
-            info = tarfile.TarInfo(name)
-            info.size, info.mode, info.uid, info.gid = len(text.encode()), 0o600, _WORKER_ID, _WORKER_ID
-            archive.addfile(info, io.BytesIO(text.encode()))
-    return made.getvalue()
-
-
-def _ok(argv: list[str]) -> bool:
-    try:
-        _run(argv)
-    except Unreachable:
-        return False
-    return True
-
-
-def _said(argv: list[str]) -> str:
-    return _run(argv).decode("utf-8", "replace")
-
-
-def _run(argv: list[str], stdin: bytes = b"") -> bytes:
-    """Run an engine's command and return what it printed; Refused without the engine, Unreachable when it fails."""
-    try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, check=False, timeout=_LIMIT)
-    except FileNotFoundError as error:
-        raise Refused(f"{argv[0]} is not on PATH", f"install it: apt-get install {argv[0]}") from error
-    except subprocess.TimeoutExpired as error:
-        raise Unreachable(f"{argv[0]} {argv[1]} has not ended within {_LIMIT:.0f} s", "look at it by hand") from error
-    if done.returncode != 0:
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())[-200:]
-        raise Unreachable(f"{argv[0]} {argv[1]} failed: {said}", "mend that, ask again")
-    return done.stdout

@@ -42,7 +42,7 @@ def _app(host: Host, build: Build | None) -> Doing:
     """Have the app, or an engine that answers."""
     del build
     if host.kind == "container":
-        from claude_workers.hosts.in_containers import version  # noqa: PLC0415  only for its kind
+        from claude_workers.hosts.engine import version  # noqa: PLC0415  only for its kind
 
         try:
             return Step("engine", "there", version(host.engine)), None

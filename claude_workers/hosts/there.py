@@ -50,10 +50,13 @@ class There(Wire):
         rows = self.records(WorkerStatus, "workers", "status", "--no-forge", *workers)
         return [dataclasses.replace(row, host=self.host.name) for row in rows]
 
-    def init(self, workers: Sequence[str], credentials: str | None, label: str | None) -> None:
+    def init(
+        self, workers: Sequence[str], credentials: str | None, label: str | None, golden: str | None = None
+    ) -> None:
         """Make homes; unless told otherwise they pay with the set that hosts.toml names for the host."""
         chosen = credentials or self.host.credential_set
-        words = [*(["--credentials", chosen] if chosen else []), *(["--worker-label", label] if label else [])]
+        given = {"--credentials": chosen, "--worker-label": label, "--golden": golden}
+        words = [word for name, value in given.items() if value for word in (name, value)]
         try:
             self.ask("init", *workers, *words)
         except BadInput as error:

@@ -53,17 +53,10 @@ def row(machine: Machine, host: str, digest: str = "") -> WorkerStatus:
 
 def _judged(machine: Machine, known: WorkerStatus) -> tuple[str, str]:
     """Return the state that engine and machine together say, and why where they differ."""
-    ended = f"ended ({machine.ended})" if machine.ended else "is stopped"
+    if machine.state == "created" or (machine.down and not known.state and not pending(machine)):
+        return "unknown", "its home was not made: init again"
     if machine.down:
-        if pending(machine):
-            return "unknown", f"its machine {ended} and never answered"
-        if known.state == "busy":
-            return "crashed", f"its machine {ended}, and the task had not"
-        if known.state:
-            return known.state, ""
-        return "unknown", "its home was not made: init again"
-    if machine.state == "created":
-        return "unknown", "its home was not made: init again"
+        return _left(machine, known)
     if machine.state in {"failed", "unreachable", "launch_failed"}:
         return "unknown", f"its machine is {machine.state}"
     since = clock.seconds_since(machine.at) if machine.at and machine.state in _STUCK else None
@@ -72,6 +65,16 @@ def _judged(machine: Machine, known: WorkerStatus) -> tuple[str, str]:
     if pending(machine):
         return "busy", f"its machine is {machine.state}"
     return known.state or "unknown", "" if known.state else f"its machine is {machine.state}"
+
+
+def _left(machine: Machine, known: WorkerStatus) -> tuple[str, str]:
+    """Return how a worker stands whose machine is stopped."""
+    ended = f"ended ({machine.ended})" if machine.ended else "is stopped"
+    if pending(machine):
+        return "unknown", f"its machine {ended} and never answered"
+    if known.state == "busy":
+        return "crashed", f"its machine {ended}, and the task had not"
+    return known.state, ""
 
 
 def _elapsed(known: WorkerStatus) -> float | None:

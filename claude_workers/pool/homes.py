@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from claude_workers import files
 from claude_workers.errors import BadInput, NotFound, WorkerBusy, WorkersError
 from claude_workers.home import archive, parked, presence, provision, tasks
+from claude_workers.home import golden as goldens
 from claude_workers.home.home import Home, find
 from claude_workers.names import shown, worker_id
 from claude_workers.pool import leave
@@ -31,9 +32,17 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._/-]{0,41}[A-Za-z0-9])?")
 
 
 def init(
-    layout: Layout, workers: Sequence[str], credential_set: str | None = None, label: str | None = None
+    layout: Layout,
+    workers: Sequence[str],
+    credential_set: str | None = None,
+    label: str | None = None,
+    golden: str | None = None,
 ) -> list[Home]:
-    """Make homes; all of them, or none when any id is bad or exists. A `label` is for one worker alone."""
+    """Make homes, with the snapshot `golden` where one is named; all of them, or none when any id is bad or exists.
+
+    A `label` is for one worker alone.
+    """
+    snapshot = goldens.find(layout, golden) if golden else None
     wanted = list(dict.fromkeys(worker_id(one) for one in workers))
     if label is not None and not _LABEL.fullmatch(label):
         raise BadInput(f"{shown(label)} is no label", "use 1 to 43 letters, digits, blanks and any of . _ / -")
@@ -44,7 +53,10 @@ def init(
             raise WorkerBusy(f"worker {worker} exists already", f"claude-workers refresh {worker}, or remove it first")
     made: list[Home] = []
     try:
-        made.extend(provision.create(layout, worker, credential_set, label) for worker in wanted)
+        for worker in wanted:
+            made.append(provision.create(layout, worker, credential_set, label))
+            if snapshot:
+                goldens.apply(made[-1], snapshot)
     except BaseException:
         for home in made:
             files.remove_tree(home.path)

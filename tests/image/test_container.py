@@ -20,7 +20,6 @@ from claude_workers import Fleet, paths
 from claude_workers.home.sets import whole
 from claude_workers.hosts import opened, registry
 from tests.cli.conftest import Cli
-from tests.cli.conftest import cli as cli
 from tests.conftest import git, make_repository, missing
 from tests.racing import until
 

@@ -82,7 +82,7 @@ class Network:
         self.folder = folder
         self.machine, self.world = (f"cw-{os.getpid()}-{time.monotonic_ns():x}-{name}" for name in ("m", "w"))
         ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._helpers = []
+        self._helpers: list[subprocess.Popen[str]] = []
         for name, end in zip((self.machine, self.world), ends, strict=True):
             _run("ip", "netns", "add", name)
             _run("ip", "-n", name, "link", "set", "lo", "up")

@@ -1,0 +1,243 @@
+"""The golden home: a snapshot of a home's settings, instructions, tools and caches, without anything secret.
+
+`<root>/.golden/NAME/` holds the files and a manifest with the hash of each. A home is written by an agent: it is
+read without following a link, and a link is kept only where it leads to something of the snapshot's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_workers import __version__, clock, config, credentials, files
+from claude_workers.errors import BadInput, Busy, NotFound, Refused
+from claude_workers.model import Json, Record
+from claude_workers.text import secrets_among
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claude_workers.home.home import Home
+    from claude_workers.paths import Layout
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_FILES = (".claude/CLAUDE.md", ".claude/settings.json")
+# Files that programs keep logins in, and how tokens begin that are worth something to others.
+_LOGINS = frozenset({".credentials.json", ".netrc", ".git-credentials", ".env", ".pypirc", "hosts.yml", "auth.json"})
+_TOKEN = re.compile(
+    rb"sk-ant-[A-Za-z0-9_-]{12}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_[A-Za-z0-9_]{20}|fm[12][ar]?_[A-Za-z0-9+/=]{20}"
+    rb"|glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{30}|AKIA[0-9A-Z]{16}|xox[abp]-[0-9A-Za-z-]{20}|_authToken=[^\s$]{8}"
+    rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_CHUNK, _OVERLAP = 1 << 20, 4096
+
+
+@dataclass(frozen=True)
+class Entry(Record):
+    """One file or link of a snapshot: its path in the home, its mode, its content's hash or where it leads."""
+
+    path: str
+    mode: int
+    size: int
+    sha256: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Golden(Record):
+    """A snapshot: of which worker, when, by which version; `digest` is the hash of all its entries."""
+
+    name: str
+    worker: str
+    made_at: str
+    version: str
+    digest: str
+    folders: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many bytes its files have."""
+        return sum(one.size for one in self.entries)
+
+
+def every(layout: Layout) -> list[Golden]:
+    """Return the snapshots of a root, by name."""
+    folder = layout.golden
+    found = sorted(one.name for one in folder.iterdir() if not one.name.startswith(".")) if folder.is_dir() else []
+    return [find(layout, one) for one in found]
+
+
+def find(layout: Layout, name: str) -> Golden:
+    """Return a snapshot; NotFound when there is none, Refused when its files are not those that were saved."""
+    try:
+        data = files.read_json(layout.golden / _named(name) / "manifest.json")
+    except ValueError as error:
+        raise Refused(f"the manifest of golden {name} cannot be read: {error}", f"golden remove {name}") from error
+    if data is None:
+        raise NotFound(f"there is no golden {name}", f"claude-workers golden save ID {name}")
+    return Golden.from_json(data)
+
+
+def save(home: Home, name: str) -> Golden:
+    """Take a snapshot of a home; Busy when there is one of that name, Refused for a file that holds a token."""
+    place = home.layout.golden / _named(name)
+    if place.exists():
+        raise Busy(f"there is a golden {name} already", f"claude-workers golden remove {name}, or choose another name")
+    files.make_private(home.layout.golden)
+    building = Path(tempfile.mkdtemp(prefix=".making-", dir=home.layout.golden))
+    try:
+        entries = sorted(_copied(home, building / "files"), key=lambda one: one.path)
+        made = Golden(name, home.worker, clock.now(), __version__, digest(entries), _folders(home), entries)
+        files.write_atomic(building / "manifest.json", files.to_text(made.to_json()))
+        os.rename(building, place)
+    except BaseException:
+        files.remove_tree(building)
+        raise
+    return made
+
+
+def apply(home: Home, golden: Golden) -> None:
+    """Put a snapshot into a home, its folders in the place of the home's; all of it or nothing."""
+    source = home.layout.golden / golden.name / "files"
+    stored = list(_walked(source, ""))
+    if digest(sorted(stored, key=lambda one: one.path)) != golden.digest:
+        raise Refused(f"the files of golden {golden.name} are not those that were saved", "save it again")
+    building = Path(tempfile.mkdtemp(prefix=".golden-", dir=home.layout.root))
+    try:
+        shutil.copytree(source, building / "new", symlinks=True)
+        for folder in golden.folders:
+            files.make_private(building / "new" / folder)
+            _swap(home.path / folder, building / "new" / folder, building / "old" / folder)
+        for name in (one for one in _FILES if (building / "new" / one).is_file()):
+            files.own_folder((home.path / name).parent)
+            files.write_atomic(home.path / name, (building / "new" / name).read_text("utf-8"))
+    finally:
+        files.remove_tree(building)
+
+
+def remove(layout: Layout, name: str) -> None:
+    """Delete a snapshot."""
+    place = layout.golden / _named(name)
+    if not place.is_dir():
+        raise NotFound(f"there is no golden {name}", "claude-workers golden list")
+    files.remove_tree(place)
+
+
+def differences(home: Home, golden: Golden) -> list[Json]:
+    """Return the paths in which a home is not as a snapshot: {path, what}, what being added, changed or missing."""
+    then = {one.path: one for one in golden.entries}
+    now = {one.path: one for one in _entries(home)}
+    told = [{"path": path, "what": "added"} for path in now if path not in then]
+    told += [{"path": path, "what": "missing"} for path in then if path not in now]
+    told += [{"path": path, "what": "changed"} for path in then if path in now and then[path] != now[path]]
+    return sorted(told, key=lambda one: one["path"])
+
+
+def digest(entries: list[Entry]) -> str:
+    """Return the hash of a list of entries, in order."""
+    return hashlib.sha256(files.to_text([one.to_json() for one in entries]).encode()).hexdigest()
+
+
+def _named(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name[:40]!r} is no name of a golden home", "use 1 to 32 of a-z, 0-9 and -")
+    return name
+
+
+def _folders(home: Home) -> list[str]:
+    """Return the folders of a home that outlive a task and are in a snapshot, as configured."""
+    return [one for one in config.load().persist if (home.path / one).is_dir() and not (home.path / one).is_symlink()]
+
+
+def _entries(home: Home) -> Iterator[Entry]:
+    for name in _FILES:
+        if (entry := _entry(home.path, name)) is not None:
+            yield entry
+    for folder in _folders(home):
+        yield from _walked(home.path, folder)
+
+
+def _walked(root: Path, folder: str) -> Iterator[Entry]:
+    """Yield the files and links below a folder, none followed."""
+    for parent, _, names, _ in _tree(root / folder):
+        for name in names:
+            entry = _entry(root, os.path.relpath(os.path.join(parent, name), root))
+            if entry is not None:
+                yield entry
+
+
+def _tree(folder: Path) -> Iterator[tuple[str, list[str], list[str], int]]:
+    """Walk a folder without following links; links to folders are among the files."""
+    for parent, folders, names, handle in os.fwalk(folder, follow_symlinks=False):
+        links = [one for one in folders if stat.S_ISLNK(os.lstat(os.path.join(parent, one)).st_mode)]
+        yield parent, folders, [*names, *links], handle
+
+
+def _entry(root: Path, path: str) -> Entry | None:
+    """Return an entry for a file or link; None for what is neither, or leads out of the home."""
+    status = os.lstat(root / path) if os.path.lexists(root / path) else None
+    if status is None:
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        target = os.readlink(root / path)
+        inside = os.path.normpath(os.path.join(os.path.dirname(path), target))
+        return None if os.path.isabs(target) or inside.startswith("..") else Entry(path, 0, 0, target=target)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    handle = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as stream:
+        hashed = hashlib.file_digest(stream, "sha256").hexdigest()
+        return Entry(path, stat.S_IMODE(status.st_mode) & 0o777, status.st_size, hashed)
+
+
+def _copied(home: Home, place: Path) -> Iterator[Entry]:
+    """Copy what a snapshot has, looking at each file for tokens; yield what was copied."""
+    values = credentials.read_env(home.env_file)
+    secrets = [one.encode() for one in secrets_among(values[name] for name in values if "URL" not in name)]
+    for entry in _entries(home):
+        to = place / entry.path
+        files.make_private(to.parent)
+        if entry.target:
+            to.symlink_to(entry.target)
+        else:
+            _copy(home.path / entry.path, to, entry, secrets)
+        copied = _entry(place, entry.path)
+        assert copied is not None
+        yield copied
+
+
+def _copy(source: Path, to: Path, entry: Entry, secrets: list[bytes]) -> None:
+    if source.name in _LOGINS:
+        raise Refused(f"{entry.path} is where a program keeps a login", "delete it, save again")
+    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as stream, to.open("wb") as made:
+        before = b""
+        while piece := stream.read(_CHUNK):
+            looked = before + piece
+            if _TOKEN.search(looked) or any(one in looked for one in secrets):
+                raise Refused(f"{entry.path} holds a token", "delete it, save again")
+            before = looked[-_OVERLAP:]
+            made.write(piece)
+    to.chmod(entry.mode)
+
+
+def _swap(old: Path, new: Path, aside: Path) -> None:
+    """Put a folder in the place of another, which goes aside; back again when that fails."""
+    files.make_private(aside.parent)
+    files.make_private(old.parent)
+    if os.path.lexists(old):
+        os.rename(old, aside)
+    try:
+        os.rename(new, old)
+    except OSError:
+        if os.path.lexists(aside):
+            os.rename(aside, old)
+        raise
