@@ -88,7 +88,7 @@ def test_the_example_is_sound_and_names_every_key() -> None:
     (folder / "hosts.toml").write_text(text, encoding="utf-8")
     assert [one.name for one in registry.every()] == ["vps", "fly", "box", "office"]
     named = {key for table in tomllib.loads(text)["hosts"].values() for key in table}
-    assert named == set(tables.Host.__dataclass_fields__) - {"name", "kind"}
+    assert named == set(tables.Host.__dataclass_fields__) - {"name"}
 
 
 VERBS = ["gc", "gc --yes", "budget --by worker", "recover --watch", "update --dry-run", "assign o/r 1", "release o/r 1",

@@ -28,13 +28,14 @@ BASE, IMAGE, NETWORK = "localhost/claude-workers-base:bookworm", "localhost/clau
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 ENDPOINT = """
 import sys
-from claude_workers.testing.endpoint import Endpoint, hang, text, tool
+from claude_workers.testing.endpoint import Endpoint, text, tool
 add = "printf 'def sub(a, b):\\\\n    return a - b\\\\n' >> calc.py && git commit -qam 'Add sub'"
 reach = "; curl -sS -m 5 http://198.51.100.77/; curl -sS -m 5 --noproxy '*' http://10.1.2.3/"
 look = "; ls / /claude-workers /.fly /data/workers; cat /proc/1/environ; true"
 with Endpoint() as made:
     made.script("adds", [tool("Bash", command=add + reach + look), text("Done.")])
-    made.script("hangs", [hang(), tool("Bash", command=add), text("Done.")])
+    stay = "[ -e ~/.cache/been ] || { touch ~/.cache/been; sleep 300; }"
+    made.script("stays", [tool("Bash", command=stay), tool("Bash", command=add), text("Done.")])
     print(made.url("adds").rpartition("/")[0], flush=True)
     sys.stdin.read()
     print(len(made.requests), flush=True)
@@ -159,12 +160,12 @@ def test_whole_tasks_with_the_real_claude_code(box: Fleet, url: str, tmp_path: P
     assert "No route to host" in told or "Permission denied" in told
     until(lambda: "claude-workers" in _run("podman", "exec", "cw-box-01", "nft", "list", "ruleset"), "the wall", 5)
 
-    # Killed while the agent thinks: a crash, and the same session goes on.
-    configure(url, "hangs")
+    # Killed while the agent works: a crash, and the same session goes on.
+    configure(url, "stays")
     assert box.refresh("box/01") is not None
     _run("podman", "wait", "cw-box-01")
     box.dispatch("box/01", str(calc), prompt="Add it again.")
-    until(lambda: box.status(["box/01"])[0].phase == "working", "the agent works", 60)
+    until(lambda: box.status(["box/01"])[0].activity, "the agent works", 60)
     _run("podman", "kill", "cw-box-01")
     assert box.status(["box/01"])[0].state == "crashed"
     assert "resumed" in [one.did for one in Fleet(on="box").recover()]
