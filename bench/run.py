@@ -13,7 +13,7 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench.common import Row, shown  # noqa: E402  found only once the path is set
 
-NAMES = ("status", "dispatch", "first_request", "memory", "clone", "recovery", "hosts", "tickets")
+NAMES = ("status", "dispatch", "first_request", "memory", "clone", "recovery", "hosts", "tickets", "fly")
 _HEAD = ("BENCH", "MEASURED", "MEDIAN", "BASELINE", "MEDIAN", "RATIO", "PAIRS", "REPEATS", "NOTE")
 
 
