@@ -27,13 +27,13 @@ def cannot_write(path: Path, error: OSError) -> WorkersError:
     return WorkersError(f"cannot write {path}: {error.strerror or error}", "check who owns it and its permissions")
 
 
-def _written(path: Path, text: str, mode: int) -> str:
+def _written(path: Path, text: str | bytes, mode: int) -> str:
     """Write `text` to a new temporary file beside `path`, flushed to disk; return its name."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         # An agent's words may hold what is no text (lone surrogates): they must not stop the writing.
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(text if isinstance(text, bytes) else text.encode("utf-8", "replace"))
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             to_disk(stream.fileno())
@@ -44,7 +44,7 @@ def _written(path: Path, text: str, mode: int) -> str:
     return temporary
 
 
-def write_atomic(path: Path, text: str, mode: int = PRIVATE_FILE) -> None:
+def write_atomic(path: Path, text: str | bytes, mode: int = PRIVATE_FILE) -> None:
     """Replace `path` by `text`: readers see the old content or the new, never a part."""
     try:
         temporary = _written(path, text, mode)

@@ -232,15 +232,20 @@ class Fleet(Giving):
             return list(there.ask("refresh", worker)["changed"])
         return homes.refresh(self.layout, worker)
 
-    def remove(self, worker: str, *, discard: bool = False) -> None:
-        """Delete a home; refused while it holds work that is kept nowhere else."""
+    def remove(self, worker: str, *, discard: bool = False) -> list[Path]:
+        """Delete a home; refused while it holds work that is kept nowhere else.
+
+        Of a worker whose disk goes with it, what is kept there of its work is brought here first: the
+        git bundles are returned.
+        """
         from claude_workers.pool import homes
 
         there, worker = self._reach.at(worker)
         if there:
-            there.ask("remove", worker, *(["--discard"] if discard else []))
-        else:
-            homes.remove(self.layout, worker, discard=discard)
+            answer = there.ask("remove", worker, *(["--discard"] if discard else []))
+            return [Path(one) for one in answer.get("brought", [])]
+        homes.remove(self.layout, worker, discard=discard)
+        return []
 
     def update(self) -> Updated:
         """Upgrade the tool the way it was installed, then refresh every home; Busy while a runner lives."""

@@ -97,8 +97,10 @@ def remove(call: Call, worker: str, *, discard: bool) -> None:
     \b
     claude-workers remove 01
     """
-    call.fleet.remove(worker, discard=discard)
+    brought = call.fleet.remove(worker, discard=discard)
     if call.json:
-        print_json({"worker": worker, "removed": True})
-    else:
-        click.echo(f"removed worker {worker}")
+        print_json({"worker": worker, "removed": True, "brought": [str(one) for one in brought]})
+        return
+    click.echo(f"removed worker {worker}")
+    for one in brought:
+        click.echo(f"its work is kept in {one}: git fetch {one} 'refs/work/*:refs/rescued/*'")

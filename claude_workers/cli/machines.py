@@ -137,5 +137,7 @@ def destroy_workers(name: str, *, discard: bool) -> list[str]:
         if row.state == "unknown":
             there.life.engine.destroy(there.machine(row.worker))
         else:
-            there.ask("remove", row.worker, *(["--discard"] if discard else []))
+            answer = there.ask("remove", row.worker, *(["--discard"] if discard else []))
+            for one in answer["brought"]:
+                click.echo(f"  its work is kept in {one}", err=True)
     return [row.worker for row in rows]

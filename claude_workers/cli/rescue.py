@@ -44,6 +44,20 @@ def list_(call: Call, worker: str | None) -> None:
         click.echo(line)
 
 
+@rescue.command(hidden=True)
+@click.argument("worker", metavar="ID", type=WORKER)
+@click.pass_obj
+def bundles(call: Call, worker: str) -> None:
+    """Print what is kept of a worker and lies nowhere else, as git bundles, for another machine to keep.
+
+    \b
+    claude-workers rescue bundles 01
+    """
+    from claude_workers.pool import rescues  # noqa: PLC0415  start-up cost
+
+    print_json({"bundles": [one.to_json() for one in rescues.bundles(call.layout, worker)]})
+
+
 @rescue.command()
 @click.argument("task", metavar="TASK|ID")
 @click.pass_obj

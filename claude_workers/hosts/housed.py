@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from claude_workers import clock, files, names, paths
 from claude_workers.errors import BadInput, Busy, NotFinished, NotFound, WorkersError
 from claude_workers.hosts.inside import Inside
 from claude_workers.hosts.line import Ended
 from claude_workers.hosts.there import There
 from claude_workers.machines import rows, sizes, words
+from claude_workers.machines.life import ALERT
 from claude_workers.machines.words import Request
 from claude_workers.model import Assigned
+from claude_workers.notices import spool
+from claude_workers.notices.spool import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,10 +113,23 @@ class Housed(There):
             return self._show(*said)
         if said[0] == "history":
             return self._history(said[1:])
-        answer = super().ask(*said, stdin=stdin)
         if said[0] == "remove":
-            self.life.engine.destroy(self._machine_of(said))
-        return answer
+            return self._remove(said)
+        return super().ask(*said, stdin=stdin)
+
+    def _remove(self, said: tuple[str, ...]) -> Json:
+        """Remove a home, its machine and its disk; what is kept there of its work, and nowhere else, comes here."""
+        machine = self._machine_of(said)
+        brought = []
+        if "--discard" not in said:
+            folder = files.make_private(paths.layout().root / ".rescued")
+            for one in super().ask("rescue", "bundles", machine.worker)["bundles"]:
+                path = folder / f"{self.host.name}-{machine.worker}-{names.plain_word(str(one['task_id']))[:20]}.bundle"
+                files.write_atomic(path, base64.b64decode(one["content"]))
+                brought.append(str(path))
+        answer = super().ask(*said)
+        self.life.engine.destroy(machine)
+        return {**answer, "brought": brought}
 
     def stream(self, *said: str) -> Iterator[Json]:
         """Yield the answers of a verb that goes on; of recover, those of every machine that needs it."""
@@ -139,8 +157,17 @@ class Housed(There):
         if machine.running and rows.row(machine, self.host.name).state != "idle":
             return self.ask(*said, stdin=stdin)
         limit = float(wishes.get("time_limit") or _TIME_LIMIT) + _BESIDE
+        self._warn()
         wanted = Request(task, worker, said, stdin.decode(), limit=limit)
         return self._heard(self.life.give(self.life.stopped(machine), wanted, size, self._sets))
+
+    def _warn(self) -> None:
+        """Have somebody told, once a day, of a budget for machines that is nearly spent."""
+        for span, used, most in self.life.uses(self.life.engine.machines()):
+            if most and used >= ALERT * most:
+                text = f"{used / most:.0%} of this {span}'s budget for machines is spent: ${used:.2f} of ${most:.2f}"
+                about = f"{self.host.name}-{span}-{clock.now()[:10]}"
+                spool.put(paths.layout(), Notice("limit", f"host {self.host.name}", text, task_id=about))
 
     def _heard(self, answer: Json) -> Json:
         """Return what a machine answered to its request, raised where it is an error."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import files
 from claude_workers.errors import Busy, NotFound, WorkersError
+from claude_workers.fly.faults import Changed
 from claude_workers.hosts import engine, piped
 from claude_workers.machines import words
 from claude_workers.machines.machine import Leftover, Machine
@@ -38,6 +39,8 @@ _INSIDE = {
 _STATES = {"created": "created", "initialized": "created", "configured": "created", "running": "started",
            "exited": "stopped", "dead": "stopped", "stopped": "stopped", "paused": "suspended"}  # fmt: skip
 _HOST = "cw_host"
+# What an engine says of a container in which nothing can be run just now.
+_NOT_UP = ("container state improper", "is not running")
 _POLL = 0.2
 _WORKER_ID = 1000
 
@@ -158,6 +161,8 @@ class Containers:
         ended = yield from piped.run(
             [self._engine, "exec", "--interactive", machine.id, *marked], stdin, limit, self._host
         )
+        if ended.status != 0 and any(one in ended.stderr for one in _NOT_UP):
+            raise Changed(f"the container of worker {machine.worker} is not running", "ask again in a moment")
         return {"status": ended.status, "stderr": ended.stderr}
 
     def interactive(self, machine: Machine, argv: Sequence[str]) -> int:

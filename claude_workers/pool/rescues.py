@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from claude_workers.errors import BadInput, NotFound
 from claude_workers.home import archive, tasks
 from claude_workers.home.home import every, find
 from claude_workers.model import Record, Rescue
-from claude_workers.workspace import rescues
+from claude_workers.workspace import merged, rescues
 from claude_workers.workspace.clone import read_back
 
 if TYPE_CHECKING:
@@ -26,6 +27,26 @@ class Shown(Record):
     commits: list[str]
     changes: list[str]
     branches: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundled(Record):
+    """A rescue as a git bundle, in base64, to be kept on another machine."""
+
+    task_id: str
+    repo: str
+    content: str
+
+
+def bundles(layout: Layout, worker: str) -> list[Bundled]:
+    """Return what is kept of a worker's tasks and lies nowhere else: for whoever throws this disk away."""
+    found = []
+    for store in rescues.stores(layout):
+        mirror = rescues.mirror_of(store)
+        for one in (one for one in rescues.every(store) if one.worker == worker and merged.needed(store, mirror, one)):
+            content = base64.b64encode(merged.bundle(store, mirror, one)).decode()
+            found.append(Bundled(one.task_id, _names(layout).get(store.name, one.repo), content))
+    return found
 
 
 def every_rescue(layout: Layout, worker: str | None = None) -> list[Rescue]:

@@ -43,6 +43,13 @@ def needed(store: Path, mirror: Path, rescue: Rescue) -> str:
     return ""
 
 
+def bundle(store: Path, mirror: Path, rescue: Rescue) -> bytes:
+    """Return all refs of a rescue as a git bundle, without what upstream's branches hold."""
+    held, known = refs(store, _place(rescue)), heads(mirror)
+    with _fed([*(f"{_place(rescue)}/{name}" for name in held), *(f"^{sha}" for sha in known.values())]) as lines:
+        return git.run("bundle", "create", "--quiet", "-", "--stdin", at=store, stdin=lines)
+
+
 def size(store: Path, mirror: Path, rescue: Rescue) -> int:
     """Return the bytes of those objects of a rescue that upstream's branches do not hold as well."""
     held, known = refs(store, _place(rescue)), heads(mirror)

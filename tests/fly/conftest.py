@@ -45,19 +45,21 @@ def fly(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFly]:
 
 
 @pytest.fixture
-def host(fly: FakeFly) -> FakeFly:
-    """Fly with an app, which hosts.toml names, and the credentials of its workers."""
+def host(fly: FakeFly, monkeypatch: pytest.MonkeyPatch) -> FakeFly:
+    """Fly with an app, which hosts.toml names, and the credentials of its workers; nobody waits long."""
+    monkeypatch.setattr("claude_workers.machines.life.STAY", 2.0)
+    monkeypatch.setattr("claude_workers.hosts.housed._LOOK", 0.2)
     write_host()
     fly.apps["my-workers"] = {"id": "my-workers", "name": "my-workers", "status": "deployed"}
     return fly
 
 
-def write_host(more: str = "") -> None:
-    """Write hosts.toml and the credential set."""
+def write_host(more: str = "", settings: str = "") -> None:
+    """Write hosts.toml, settings, and the credential set."""
     folder = paths.config_dir()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "hosts.toml").write_text(HOST + more, encoding="utf-8")
-    (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
+    (folder / "config.toml").write_text(settings + CONFIG, encoding="utf-8")
 
 
 def given(*workers: str) -> Fleet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from claude_workers import Fleet, clock
 from claude_workers.errors import BadInput, Busy, NotFinished, NotFound, Refused, WorkerBusy
 from claude_workers.machines import words
 from tests.cli.conftest import Cli
+from tests.conftest import git
 from tests.fly.conftest import given, write_host
 from tests.fly.fake import FakeFly
 from tests.racing import until
 from tests.stage import ADD, DONE, HANG, steps
+from tests.terminal import Person
 
 
 def test_a_task_is_done_in_a_machine_that_stops_and_tells_of_it_after(host: FakeFly, calc: Path) -> None:
@@ -133,14 +136,55 @@ def test_a_machine_that_is_taken_away_leaves_a_task_to_be_resumed(host: FakeFly,
     assert fleet.watch(["fly/01"], timeout=60)[0].outcome == "pull_request"
 
 
-def test_a_worker_is_removed_with_all_that_costs(host: FakeFly, cli: Cli) -> None:
+def test_a_worker_is_removed_with_all_that_costs_its_work_brought_here(host: FakeFly, calc: Path, cli: Cli) -> None:
     fleet = given("01", "02")
-    fleet.remove("fly/02")
+    fleet.dispatch("fly/02", str(calc), prompt=steps(ADD, {"run": "echo draft > draft.txt"}, HANG))
+    until(lambda: fleet.status(["fly/02"])[0].activity, "the agent works", 60)
+    fleet.stop("fly/02")
+    fleet.reset("fly/02")
+    host.settle("02", "stopped")
+    [brought] = fleet.remove("fly/02")
+    git("fetch", "-q", str(brought), "refs/work/*:refs/rescued/*", at=calc)
+    state = git("for-each-ref", "--format=%(refname)", "refs/rescued/**/state", at=calc)
+    assert git("show", f"{state}:draft.txt", at=calc) == "draft"
+    assert "def sub" in git("show", f"{state}:calc.py", at=calc)
     assert [one["name"] for one in host.volumes.values()] == ["cw_01"]
     assert [row.worker for row in fleet.status()] == ["01"]
     cli.ok("host", "remove", "fly", "--destroy")
     assert host.volumes == {}
     cli.refused(3, "status", "fly/01")
+
+
+def test_a_terminal_is_had_by_flyctl_in_a_machine_that_starts_without_a_task(
+    host: FakeFly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given("01")
+    with Person(["enter", "fly/01", "--", "true"], tmp_path) as person:
+        person.until("which is not on PATH; install flyctl")
+        assert person.end() == 6
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "flyctl").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nexit 5\n', encoding="utf-8")
+    (programs / "flyctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    with Person(["enter", "fly/01", "--", "true"], tmp_path) as person:
+        person.until(host.machine("01")["id"])
+        person.until("claude-workers --local enter 01 -- true")
+        assert person.end() == 5
+    assert host.machine("01")["state"] in {"started", "stopped"}
+
+
+def test_a_budget_that_is_nearly_spent_is_told_once(host: FakeFly, calc: Path, tmp_path: Path) -> None:
+    given("01")
+    write_host("weekly_budget_usd = 1\n", f'notify = ["command:tee -a {tmp_path}/told"]\nnotify_on = ["limit"]\n')
+    host.machine("01")["config"]["metadata"][words.SPENT] = words.packed({_today(): 0.85})
+    for _ in range(2):
+        Fleet().dispatch("fly/01", str(calc), prompt=steps(DONE), expect="answer")
+        Fleet().watch(["fly/01"], timeout=60)
+        host.machine("01")["config"]["metadata"][words.SPENT] = words.packed({_today(): 0.85})
+    until(lambda: (tmp_path / "told").exists(), "it is told", 20)
+    assert "85% of this week's budget for machines" in (tmp_path / "told").read_text("utf-8")
+    assert len((tmp_path / "told").read_text("utf-8").splitlines()) == 1
 
 
 def test_sizes_are_asked_for_or_guessed(host: FakeFly, calc: Path) -> None:
