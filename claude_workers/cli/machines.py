@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 def use(host: Host) -> Json:
     """Return how many machines a host has, how many are up, and what they cost; why that is not known, else."""
     from claude_workers.hosts import opened  # noqa: PLC0415  start-up cost
+    from claude_workers.machines import costs  # noqa: PLC0415
 
     try:
         life = opened.housed(host).life
         machines = life.engine.machines()
     except WorkersError as error:
         return {"error": error.message, "code": error.code}
-    spent = [{"span": span, "usd": round(usd, 4), "most": most} for span, usd, most in life.uses(machines)]
+    spent = [{"span": span, "usd": round(usd, 4), "most": most} for span, usd, most in costs.uses(machines, life.terms)]
     up = sum(not one.down and one.state != "created" for one in machines)
     return {"machines": len(machines), "up": up, "spent": spent}
 
@@ -44,7 +45,7 @@ def spoken(found: Json | None) -> str:
 
 
 def _of(usd: float, most: float | None) -> str:
-    from claude_workers.machines.life import ALERT  # noqa: PLC0415  start-up cost
+    from claude_workers.machines.costs import ALERT  # noqa: PLC0415  start-up cost
 
     if most is None:
         return ""
@@ -129,12 +130,16 @@ def destroy_workers(name: str, *, discard: bool) -> list[str]:
 
     there = opened.housed(registry.find(name))
     rows = there.status([])
-    busy = [row.address for row in rows if row.state not in {"idle", "unknown"}]
-    if busy and not discard:
-        raise Refused(f"{', '.join(busy)} have a task", "stop and reset them, or --discard their work")
+    # One that was never started has nothing; of every other one that is not idle nobody knows what it has.
+    empty = {one.worker for one in there.life.engine.machines() if one.state == "created"}
+    left = [row.address for row in rows if row.state != "idle" and row.worker not in empty]
+    if left and not discard:
+        raise Refused(
+            f"{', '.join(left)} may have work", "look at status, stop and reset them, or --discard their work"
+        )
     for row in rows:
         click.echo(f"  {row.address} ...", err=True)
-        if row.state == "unknown":
+        if row.worker in empty or row.state == "unknown":
             there.life.engine.destroy(there.machine(row.worker))
         else:
             answer = there.ask("remove", row.worker, *(["--discard"] if discard else []))

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _FILES = (".claude/CLAUDE.md", ".claude/settings.json")
 # Files that programs keep logins in, and how tokens begin that are worth something to others.
-_LOGINS = frozenset({".credentials.json", ".netrc", ".git-credentials", ".env", ".pypirc", "hosts.yml", "auth.json"})
+_LOGINS = frozenset({".credentials.json", "credentials.json", "credentials.toml", "credentials", ".netrc", ".npmrc",
+                     ".git-credentials", ".env", ".pypirc", "hosts.yml", "auth.json", "token.json",
+                     "application_default_credentials.json"})  # fmt: skip
+_LOGIN_FOLDERS = frozenset({".docker", ".aws", ".ssh", ".gnupg", ".kube", "gcloud"})
 _TOKEN = re.compile(
     rb"sk-ant-[A-Za-z0-9_-]{12}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_[A-Za-z0-9_]{20}|fm[12][ar]?_[A-Za-z0-9+/=]{20}"
     rb"|glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{30}|AKIA[0-9A-Z]{16}|xox[abp]-[0-9A-Za-z-]{20}|_authToken=[^\s$]{8}"
@@ -71,8 +74,8 @@ class Golden(Record):
 def every(layout: Layout) -> list[Golden]:
     """Return the snapshots of a root, by name."""
     folder = layout.golden
-    found = sorted(one.name for one in folder.iterdir() if not one.name.startswith(".")) if folder.is_dir() else []
-    return [find(layout, one) for one in found]
+    names = [one.name for one in folder.iterdir() if (one / "manifest.json").is_file()] if folder.is_dir() else []
+    return [find(layout, one) for one in sorted(names) if _NAME.fullmatch(one)]
 
 
 def find(layout: Layout, name: str) -> Golden:
@@ -105,20 +108,32 @@ def save(home: Home, name: str) -> Golden:
 
 
 def apply(home: Home, golden: Golden) -> None:
-    """Put a snapshot into a home, its folders in the place of the home's; all of it or nothing."""
+    """Put a snapshot into a home, its folders in the place of the home's; when that fails the home's come back."""
     source = home.layout.golden / golden.name / "files"
     stored = list(_walked(source, ""))
     if digest(sorted(stored, key=lambda one: one.path)) != golden.digest:
         raise Refused(f"the files of golden {golden.name} are not those that were saved", "save it again")
     building = Path(tempfile.mkdtemp(prefix=".golden-", dir=home.layout.root))
+    swapped: list[str] = []
     try:
         shutil.copytree(source, building / "new", symlinks=True)
+        texts = {
+            one: (building / "new" / one).read_text("utf-8") for one in _FILES if (building / "new" / one).is_file()
+        }
         for folder in golden.folders:
             files.make_private(building / "new" / folder)
+            _own_parents(home, folder)
             _swap(home.path / folder, building / "new" / folder, building / "old" / folder)
-        for name in (one for one in _FILES if (building / "new" / one).is_file()):
-            files.own_folder((home.path / name).parent)
-            files.write_atomic(home.path / name, (building / "new" / name).read_text("utf-8"))
+            swapped.append(folder)
+        for name, text in texts.items():
+            _own_parents(home, name)
+            files.write_atomic(home.path / name, text)
+    except BaseException:
+        for folder in swapped:
+            files.remove_tree(home.path / folder)
+            if os.path.lexists(building / "old" / folder):
+                os.rename(building / "old" / folder, home.path / folder)
+        raise
     finally:
         files.remove_tree(building)
 
@@ -153,12 +168,25 @@ def _named(name: str) -> str:
 
 
 def _folders(home: Home) -> list[str]:
-    """Return the folders of a home that outlive a task and are in a snapshot, as configured."""
-    return [one for one in config.load().persist if (home.path / one).is_dir() and not (home.path / one).is_symlink()]
+    """Return the folders of a home that outlive a task and are in a snapshot: as configured, and really there."""
+    wanted = [one for one in config.load().persist if not os.path.isabs(one) and ".." not in Path(one).parts]
+    return [one for one in wanted if _is_real(home, one)]
+
+
+def _is_real(home: Home, path: str) -> bool:
+    """Tell whether a path of a home is a folder, and so are all above it in the home: none of them a link."""
+    folders = [home.path / one for one in (Path(path), *Path(path).parents)]
+    return all(os.path.lexists(one) and stat.S_ISDIR(os.lstat(one).st_mode) for one in folders)
+
+
+def _own_parents(home: Home, path: str) -> None:
+    """Have the folders above a path of a home, each real: a link of an agent's leads nobody out of it."""
+    for parent in reversed(Path(path).parents[:-1]):
+        files.own_folder(home.path / parent)
 
 
 def _entries(home: Home) -> Iterator[Entry]:
-    for name in _FILES:
+    for name in _FILES if _is_real(home, ".claude") else ():
         if (entry := _entry(home.path, name)) is not None:
             yield entry
     for folder in _folders(home):
@@ -215,7 +243,7 @@ def _copied(home: Home, place: Path) -> Iterator[Entry]:
 
 
 def _copy(source: Path, to: Path, entry: Entry, secrets: list[bytes]) -> None:
-    if source.name in _LOGINS:
+    if source.name in _LOGINS or _LOGIN_FOLDERS & set(Path(entry.path).parts[:-1]):
         raise Refused(f"{entry.path} is where a program keeps a login", "delete it, save again")
     handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as stream, to.open("wb") as made:

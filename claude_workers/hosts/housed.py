@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from claude_workers import clock, files, names, paths
-from claude_workers.errors import BadInput, Busy, NotFinished, NotFound, WorkersError
+from claude_workers.errors import BadInput, Busy, IssueTaken, NotFound, Refused, WorkersError
+from claude_workers.home import presence
 from claude_workers.hosts.inside import Inside
 from claude_workers.hosts.line import Ended
 from claude_workers.hosts.there import There
-from claude_workers.machines import rows, sizes, words
-from claude_workers.machines.life import ALERT
+from claude_workers.machines import costs, rows, sizes, words
 from claude_workers.machines.words import Request
-from claude_workers.model import Assigned
+from claude_workers.model import Assigned, Recovered
 from claude_workers.notices import spool
 from claude_workers.notices.spool import Notice
 
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from claude_workers.pool.keep import Kept
     from claude_workers.pool.watch import Lost
 
-# Seconds between two looks at all machines while one waits for tasks; what a machine may need beside its task.
-_LOOK = 3.0
+# Seconds that a machine may need beside its task; and the longest that one works, where nothing is said.
 _BESIDE = 3600.0
 _TIME_LIMIT = 4 * 3600.0
 _WAKE = ("crashed", "waiting")
@@ -107,8 +106,8 @@ class Housed(There):
             return {"orphans": [], "errors": [], "paused": None, "overlaps": []}
         if said[:2] == ("stop", "--all"):
             return self._stop_all()
-        if said[0] == "restart" and (machine := self._machine_of(said)).down:
-            return self._heard(self._started(machine, said, stdin.decode()))
+        if said[0] == "restart":
+            return self._restart(said)
         if said[0] == "show":
             return self._show(*said)
         if said[0] == "history":
@@ -127,7 +126,10 @@ class Housed(There):
                 path = folder / f"{self.host.name}-{machine.worker}-{names.plain_word(str(one['task_id']))[:20]}.bundle"
                 files.write_atomic(path, base64.b64decode(one["content"]))
                 brought.append(str(path))
-        answer = super().ask(*said)
+        try:
+            answer = super().ask(*said)
+        except NotFound:
+            answer = {}  # the home went before, and its machine did not
         self.life.engine.destroy(machine)
         return {**answer, "brought": brought}
 
@@ -137,13 +139,26 @@ class Housed(There):
             yield from super().stream(*said)
             return
         for row in self.status([one for one in said[1:] if not one.startswith("-")]):
-            if row.state in _WAKE:
-                answer = self._started(self.machine(row.worker), ("recover", row.worker), "")
+            if row.state not in _WAKE:
+                continue
+            try:
+                answer = self._started(self.machine(row.worker), ("recover", row.worker))
+                self._heard(answer)
                 yield from map(json.loads, answer["out"])
+            except WorkersError as error:  # the others are to be recovered all the same
+                yield Recovered(row.worker, "failed", error.message, row.task_id or "").to_json()
 
-    def _started(self, machine: Machine, said: Sequence[str], stdin: str) -> Json:
+    def _restart(self, said: tuple[str, ...]) -> Json:
+        """Restart a task by starting its machine on that; one that is at work is asked inside."""
+        machine = self.life.settled(self._machine_of(said))
+        if machine.running and rows.row(machine, self.host.name).state == "busy":
+            return super().ask(*said)
+        return self._heard(self._started(self.life.stopped(machine), said))
+
+    def _started(self, machine: Machine, said: Sequence[str]) -> Json:
         """Have a stopped machine do a verb that sets its worker to work."""
-        wanted = Request(_task_id(machine), machine.worker, list(said), stdin, limit=_TIME_LIMIT + _BESIDE)
+        limit = _TIME_LIMIT + _BESIDE
+        wanted = Request(str(uuid.uuid4()), machine.worker, _task_id(machine), list(said), limit=limit)
         return self.life.give(machine, wanted, self.life.size(machine.size), self._sets)
 
     def _give(self, worker: str, said: list[str], stdin: bytes, wishes: dict[str, Any]) -> dict[str, Any]:
@@ -152,19 +167,22 @@ class Housed(There):
         size = sizes.chosen(self.life.terms.sizes, self.life.terms.usual, **told)
         task = said[said.index("--task-id") + 1]
         machine = self.life.settled(self.machine(worker))
-        if machine.running and machine.said.get(words.ASKED) == task:
-            return {**self._heard(self.life.answer(machine, task)), "new": False}
-        if machine.running and rows.row(machine, self.host.name).state != "idle":
+        if machine.running and not self._free(machine):
             return self.ask(*said, stdin=stdin)
         limit = float(wishes.get("time_limit") or _TIME_LIMIT) + _BESIDE
         self._warn()
-        wanted = Request(task, worker, said, stdin.decode(), limit=limit)
+        wanted = Request(str(uuid.uuid4()), worker, task, said, stdin.decode(), limit=limit)
         return self._heard(self.life.give(self.life.stopped(machine), wanted, size, self._sets))
+
+    def _free(self, machine: Machine) -> bool:
+        """Tell whether nobody works in a machine that is up: no agent, and no person."""
+        row = rows.row(machine, self.host.name)
+        return row.state == "idle" and row.reason != presence.TOLD
 
     def _warn(self) -> None:
         """Have somebody told, once a day, of a budget for machines that is nearly spent."""
-        for span, used, most in self.life.uses(self.life.engine.machines()):
-            if most and used >= ALERT * most:
+        for span, used, most in costs.uses(self.life.engine.machines(), self.life.terms):
+            if most and used >= costs.ALERT * most:
                 text = f"{used / most:.0%} of this {span}'s budget for machines is spent: ${used:.2f} of ${most:.2f}"
                 about = f"{self.host.name}-{span}-{clock.now()[:10]}"
                 spool.put(paths.layout(), Notice("limit", f"host {self.host.name}", text, task_id=about))
@@ -181,50 +199,29 @@ class Housed(There):
         idle = [row.worker for row in self.status([]) if row.state == "idle"]
         found = []
         for issue in issues:
-            if not idle:
-                found.append(Assigned(issue, code="busy", reason="no idle worker is left"))
-                continue
-            try:
-                task, _ = self.dispatch(idle[0], repo, issue, "", **wishes)
-                found.append(Assigned(issue, task.worker, task.task_id))
-                idle.pop(0)
-            except WorkersError as error:
-                found.append(Assigned(issue, code=error.code, reason=error.message))
+            told = Assigned(issue, code="busy", reason="no idle worker is left")
+            while idle:
+                try:
+                    task, _ = self.dispatch(idle[0], repo, issue, "", **wishes)
+                except (IssueTaken, BadInput, NotFound, Refused) as error:
+                    told = Assigned(issue, code=error.code, reason=error.message)
+                    break
+                except WorkersError as error:  # that worker's own trouble: the next one may have it
+                    told = Assigned(issue, code=error.code, reason=error.message)
+                    idle.pop(0)
+                else:
+                    told = Assigned(issue, task.worker, task.task_id)
+                    idle.pop(0)
+                    break
+            found.append(told)
         return found
 
     def watch(self, workers: Sequence[str], *, first: bool, timeout: float | None) -> list[Receipt | Lost]:
         """Wait for tasks to end by looking at the list; return the receipts, and why there is none of the others."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        found: dict[str, Receipt | Lost] = {}
-        left = [row.worker for row in self.status(workers) if workers or row.state not in {"idle", "unknown"}]
-        if not left:
-            raise NotFound(f"nobody on {self.host.name} has a task", "claude-workers dispatch gives one")
-        while True:
-            for machine in self.life.engine.machines():
-                if machine.worker in left and (ended := self._ended(machine)):
-                    found[machine.worker] = ended
-                    left.remove(machine.worker)
-            if not left or (first and found):
-                return list(found.values())
-            if deadline is not None and time.monotonic() > deadline:
-                raise NotFinished(f"{self.host.name}/{left[0]} is still at work", "watch again")
-            time.sleep(_LOOK)
+        from claude_workers.hosts.watching import watch  # noqa: PLC0415  start-up cost
 
-    def _ended(self, machine: Machine) -> Receipt | Lost | None:
-        """Return how a worker's task ended; None while somebody works, or its machine has not told yet."""
-        from claude_workers.pool.watch import Lost  # noqa: PLC0415  start-up cost
-
-        row = rows.row(machine, self.host.name)
-        if row.state == "idle":
-            task, receipt = rows.last_task(machine)
-            asked = machine.said.get(words.ASKED, "")
-            if receipt is None or (task.task_id != asked and rows.pending(machine)):
-                return None
-            return self.addressed(receipt)
-        if row.state == "busy":
-            return None
-        remedy = "claude-workers recover" if row.state in _WAKE else "claude-workers why"
-        return Lost(f"worker {row.address} is {row.state}: {row.reason}", f"{remedy} {row.address}")
+        self.status(workers)  # who is not there is told first
+        return watch(self.life.engine, self.host.name, workers, first=first, timeout=timeout)
 
     def events(self, worker: str, *, since: str | None, follow: bool) -> Iterator[LogEvent]:
         """Yield a task's log: all of it from a machine that is up, the end that it told from one that is not."""
@@ -278,4 +275,4 @@ def _has(machine: Machine, word: str) -> bool:
 def _task_id(machine: Machine) -> str:
     """Return the id of the task that a machine is started on again."""
     row = words.unpacked(machine.said.get(words.ROW, ""))
-    return str(row.get("task_id") or machine.said.get(words.ASKED, ""))
+    return str(row.get("task_id") or machine.said.get(words.TASK, ""))

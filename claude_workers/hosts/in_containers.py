@@ -5,6 +5,7 @@ What a container is given and what it tells go in and out by `cp`, which both en
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -16,6 +17,7 @@ from claude_workers import files
 from claude_workers.errors import Busy, NotFound, WorkersError
 from claude_workers.fly.faults import Changed
 from claude_workers.hosts import engine, piped
+from claude_workers.lock import locked
 from claude_workers.machines import words
 from claude_workers.machines.machine import Leftover, Machine
 from claude_workers.machines.outbox import FOLDER
@@ -42,6 +44,7 @@ _HOST = "cw_host"
 # What an engine says of a container in which nothing can be run just now.
 _NOT_UP = ("container state improper", "is not running")
 _POLL = 0.2
+_ALONE = 120.0
 _WORKER_ID = 1000
 
 
@@ -56,7 +59,10 @@ class Containers:
         """Return the container of every worker."""
         ids = engine.said([self._engine, "ps", "--all", "--quiet", "--filter", f"label={_HOST}={self._host}"]).split()
         found = json.loads(engine.said([self._engine, "inspect", "--type", "container", *ids])) if ids else []
-        return sorted((self._machine(one) for one in found), key=lambda one: one.worker)
+        every = [self._machine(one) for one in found]
+        # A kill while one was made anew may leave two, of which the first is still the worker's.
+        named = {one.worker: one for one in sorted(every, key=lambda one: one.id, reverse=True)}
+        return sorted(named.values(), key=lambda one: one.worker)
 
     def look(self, machine: Machine) -> Machine:
         """Return a container as it is now."""
@@ -75,7 +81,7 @@ class Containers:
             id=name,
             worker=str(labels.get(words.WORKER, "")),
             state=now,
-            volume=name,
+            volume=self._name(str(labels.get(words.WORKER, ""))),
             version=f"{data['Id']} {state.get('StartedAt', '')}",
             image=str(data["Config"].get("Image", "")),
             digest=str(data.get("Image", "")),
@@ -103,32 +109,45 @@ class Containers:
         name = self._name(worker)
         if not engine.works([self._engine, "volume", "inspect", name]):
             engine.run([self._engine, "volume", "create", "--label", f"{_HOST}={self._host}", name])
-        self._create(worker, size)
+        self._create(worker, size, name)
         return next(one for one in self.machines() if one.worker == worker), True
 
-    def _create(self, worker: str, size: Size) -> None:
+    def _create(self, worker: str, size: Size, name: str) -> None:
         labels = {_HOST: self._host, words.WORKER: worker, words.SIZE: size.name}
         told = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
         told += [word for name, value in self._spec.env.items() for word in ("--env", f"{name}={value}")]
-        told += ["--volume", f"{self._name(worker)}:{words.VOLUME}", "--name", self._name(worker)]
+        told += ["--volume", f"{self._name(worker)}:{words.VOLUME}", "--name", name]
         inside = [*_INSIDE[self._engine], *(["--cap-add", "NET_ADMIN"] if self._spec.wall else [])]
         engine.run([self._engine, "create", *told, *inside, *self._options, self._spec.image])
 
     def begin(self, machine: Machine, request: Request, size: Size, sets: Sequence[str]) -> Machine:
-        """Start a stopped container on a request; one of an older image is made anew, its volume kept."""
-        now = self.look(machine)
-        if now.version != machine.version or now.state not in {"created", "stopped"}:
-            raise Busy(f"the container of worker {machine.worker} is {now.state}", "ask again in a moment")
-        if now.digest.removeprefix("sha256:") != self._image().removeprefix("sha256:"):
-            engine.run([self._engine, "rm", machine.id])
-            self._create(machine.worker, size)
-        kept = {f"outbox/{name}": machine.said[name] for name in words.CARRIED if name in machine.said}
-        given = {**kept, "request.json": json.dumps(request.to_json()), f"outbox/{words.ASKED}": request.id}
-        given |= {f"outbox/{words.ANSWER}": "", "config.toml": self._spec.settings}
-        given |= {f"credentials/{one}.json": self._secret(one) for one in sets}
-        engine.run([self._engine, "cp", "-", f"{machine.id}:{words.GIVEN}"], engine.archive(given, _WORKER_ID))
-        self.start(machine)
-        return self.look(machine)
+        """Start a stopped container on a request, one caller at a time; one of an older image is made anew before.
+
+        Its volume is kept, and so is what it told.
+        """
+        with locked(self._folder / f".{machine.worker}.lock", _ALONE, f"another command starts {machine.worker}"):
+            now = self.look(machine)
+            if now.version != machine.version or now.state not in {"created", "stopped"}:
+                raise Busy(f"the container of worker {machine.worker} is {now.state}", "ask again in a moment")
+            if now.digest.removeprefix("sha256:") != self._image().removeprefix("sha256:"):
+                self._renew(machine.worker, size)
+            name = self._name(machine.worker)
+            kept = words.kept(machine.said, request)
+            given = {f"outbox/{one}": kept.get(one, "") for one in (*words.CARRIED, *kept)}
+            given |= {"request.json": json.dumps(request.to_json()), "config.toml": self._spec.settings}
+            given |= {f"credentials/{one}.json": self._secret(one) for one in sets}
+            engine.run([self._engine, "cp", "-", f"{name}:{words.GIVEN}"], engine.archive(given, _WORKER_ID))
+            engine.run([self._engine, "start", name])
+            return self.look(dataclasses.replace(machine, id=name))
+
+    def _renew(self, worker: str, size: Size) -> None:
+        """Put a container of the present image in the place of a worker's; a kill leaves one of them at least."""
+        name, fresh = self._name(worker), f"{self._name(worker)}.new"
+        if engine.works([self._engine, "inspect", "--type", "container", fresh]):
+            engine.run([self._engine, "rm", fresh])
+        self._create(worker, size, fresh)
+        engine.run([self._engine, "rm", name])
+        engine.run([self._engine, "rename", fresh, name])
 
     def _image(self) -> str:
         return engine.said([self._engine, "image", "inspect", "--format", "{{.Id}}", self._spec.image]).strip()
@@ -176,7 +195,9 @@ class Containers:
 
     def destroy(self, machine: Machine) -> None:
         """Remove a container and its volume; what is gone is removed."""
-        engine.run([self._engine, "rm", "--force", machine.id])
+        for one in (machine.id, f"{self._name(machine.worker)}.new"):
+            if engine.works([self._engine, "inspect", "--type", "container", one]):
+                engine.run([self._engine, "rm", "--force", one])
         if engine.works([self._engine, "volume", "inspect", machine.volume]):
             engine.run([self._engine, "volume", "rm", machine.volume])
 

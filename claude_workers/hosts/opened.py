@@ -28,7 +28,8 @@ def housed(host: Host) -> Housed:
     """Return a host that has a machine for each worker; BadInput for one that is a machine itself."""
     from claude_workers.hosts.housed import Housed
     from claude_workers.machines import sizes
-    from claude_workers.machines.life import Life, Terms
+    from claude_workers.machines.costs import Terms
+    from claude_workers.machines.life import Life
 
     # A container has what its machine has, which costs what it costs.
     own = {"standard": sizes.Size("standard", 1, 1024, usd_per_hour=0.0)}

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_workers.machines.outbox import Outbox
-    from claude_workers.model import WorkerStatus
+    from claude_workers.model import Json, WorkerStatus
 
 _TICK = 0.5
+# The longest (seconds) that one verb takes: it may clone a large repository.
+_VERB = 1800.0
 # How long (seconds) a machine that has ended its work tries to say so.
 _LAST_WORDS = 60.0
 
@@ -53,13 +55,14 @@ class Guest:
         self._report = Report(self._layout, request.worker, outbox)
         self._meter = Meter(Path(words.VOLUME, "spent.json"), request)
         self._ending = False
+        self._answer: Json = {}
 
     def run(self) -> int:
         """Do what the machine was started for; return its exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_end)
         self._settle_in()
-        self._answer()
+        self._answer = self._done()
         self._look_after()
         return self._leave()
 
@@ -83,26 +86,33 @@ class Guest:
     def _call(self, said: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run one verb of ours."""
         argv = [sys.executable, "-P", "-m", "claude_workers", "--json", "--local", "--root", words.ROOT, *said]
-        return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+        try:
+            return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=_VERB)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(argv, 1, "", f"{said[0]} has not ended within {_VERB:.0f} s")
 
-    def _answer(self) -> None:
-        """Do the verb, and leave its answer, which says that the machine is ready where there is none."""
+    def _done(self) -> Json:
+        """Do the verb, and return its answer, which says that the machine is ready where there is none."""
         said, told = self._request.words, {"id": self._request.id, "status": 0, "out": [], "stderr": ""}
         if said:
             done = self._call(["--wire", "1", *said], self._request.stdin)
             out = [one for one in done.stdout.split("\n") if one.strip()]
             told |= {"status": done.returncode, "out": out, "stderr": done.stderr[-500:]}
-        self._report.answer(told)
+        # Whoever is answered finds the worker at its task.
+        self._report.carry(self._row(), self._meter.told())
+        return told
 
     def _look_after(self) -> None:
         """Carry out what is to be known until nobody works here any more, or the machine's time is over."""
         began = free = time.monotonic()
         while not self._ending:
             row = self._row()
+            if self._answer and self._report.answer(self._answer):
+                self._answer = {}
             self._report.carry(row, self._meter.told())
             if (row and row.state == "busy") or self._entered():
                 free = time.monotonic()
-            elif min(time.monotonic() - free, self._untouched()) >= self._request.stay:
+            elif time.monotonic() - free >= self._request.stay and self._untouched() >= self._request.linger:
                 return
             over = self._meter.tick()
             if self._request.limit and time.monotonic() - began > self._request.limit:
@@ -123,6 +133,8 @@ class Guest:
         self._meter.tick()
         self._meter.close()
         deadline = time.monotonic() + _LAST_WORDS
+        if self._answer:
+            self._report.answer(self._answer)
         while not self._report.last(row, self._meter.told()):
             if time.monotonic() > deadline:
                 print("what is to be known could not be carried out", file=sys.stderr)

@@ -6,17 +6,17 @@ import contextlib
 import dataclasses
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_workers import clock
 from claude_workers.errors import Busy, NotFinished, NotFound, Refused, WorkersError
 from claude_workers.machines import words
+from claude_workers.machines.costs import left
 from claude_workers.machines.words import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from claude_workers.machines.costs import Terms
     from claude_workers.machines.machine import Engine, Machine
     from claude_workers.machines.sizes import Size
     from claude_workers.model import Json
@@ -28,19 +28,8 @@ STAY = 20.0
 # A machine that is stopped so long after it was to start is started once more.
 _ONCE_MORE = 10.0
 _QUICK, _SLOW = 0.3, 2.0
-_WOKEN = "woken-"
-ALERT = 0.8
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a host's table says: the sizes and the usual one, budgets (US dollars; None: no limit), most machines."""
-
-    sizes: Mapping[str, Size]
-    usual: str
-    daily: float | None = None
-    weekly: float | None = None
-    most: int | None = None
+# The longest that one is up which has no task: a person may be inside.
+_WOKEN_LIMIT = 12 * 3600.0
 
 
 class Life:
@@ -68,7 +57,7 @@ class Life:
         size = self.size()
         machine, new = self.engine.make(worker, size)
         try:
-            answer = self.ask(machine, self._request(machine, said, ""), size, sets)
+            answer = self.ask(machine, self._request(machine, said), size, sets)
         except WorkersError:
             if new:
                 self._roll_back(machine)
@@ -87,8 +76,9 @@ class Life:
         """Start a machine on a request and return its answer: {id, status, out, stderr}."""
         return self.answer(self.engine.begin(machine, request, size, sets), request.id)
 
-    def _request(self, machine: Machine, said: Sequence[str], stdin: str, **given: float) -> Request:
-        return Request(f"{_WOKEN}{uuid.uuid4()}", machine.worker, list(said), stdin, self.host, **given)
+    def _request(self, machine: Machine, said: Sequence[str], stay: float = 0.0) -> Request:
+        made = Request(str(uuid.uuid4()), machine.worker, "", list(said), host=self.host, stay=stay, linger=STAY)
+        return dataclasses.replace(made, limit=_WOKEN_LIMIT, usd_per_hour=self.size(machine.size).price)
 
     def answer(self, machine: Machine, wanted: str) -> Json:
         """Return what a machine answers to a request; WorkersError when it ends without an answer."""
@@ -129,14 +119,14 @@ class Life:
             if asked:
                 self.answer(now, asked)  # it is ready then
             return now
-        size = self.size(now.size)
-        request = self._request(now, [], "", stay=STAY, usd_per_hour=size.price)
-        self.ask(now, request, size, sets)
+        self.ask(now, self._request(now, [], stay=STAY), self.size(now.size), sets)
         return self.engine.look(now)
 
     def stopped(self, machine: Machine) -> Machine:
         """Return a machine in which nobody works, stopped."""
         now = self.settled(machine)
+        if now.running and now.version != machine.version:
+            raise Busy(f"somebody else has started the machine of worker {machine.worker}", "ask again in a moment")
         if now.running:
             self.engine.stop(now, 10)
             self.engine.wait(now, "stopped", _STOP)
@@ -149,30 +139,16 @@ class Life:
         Refused when a budget is spent, Busy when as many work as may.
         """
         others = self.engine.machines()
-        left = self.left(others)
-        if left is not None and left <= 0:
-            raise Refused(f"the budget of {self.host} for machines is spent", "raise it in hosts.toml, or wait")
-        up = sum(one.worker != machine.worker and not one.down and one.state != "created" for one in others)
-        if self.terms.most is not None and up >= self.terms.most:
-            raise Busy(f"{self.host} has {up} machines up, its max_workers", "wait for one, or raise it in hosts.toml")
-        priced = dataclasses.replace(wanted, host=self.host, usd_per_hour=size.price, usd_left=left)
+        up = [one for one in others if one.worker != machine.worker and not one.down and one.state != "created"]
+        remaining = left(others, self.terms)
+        if remaining is not None:
+            # What those that are up may cost yet is spoken for.
+            remaining -= sum(float(one.said.get(words.MOST_USD) or 0) for one in up)
+            if remaining <= 0:
+                raise Refused(f"the budget of {self.host} for machines is spent", "raise it in hosts.toml, or wait")
+        if self.terms.most is not None and len(up) >= self.terms.most:
+            raise Busy(
+                f"{self.host} has {len(up)} machines up, its max_workers", "wait for one, or raise it in hosts.toml"
+            )
+        priced = dataclasses.replace(wanted, host=self.host, linger=STAY, usd_per_hour=size.price, usd_left=remaining)
         return self.ask(machine, priced, size, sets)
-
-    def spent(self, machines: Sequence[Machine], days: int) -> float:
-        """Return what machines cost in the last `days`, today included, in US dollars."""
-        since = clock.from_epoch(time.time() - (days - 1) * 86400)[:10]
-        return sum(
-            float(usd)
-            for one in machines
-            for day, usd in words.unpacked(one.said.get(words.SPENT, "")).items()
-            if day >= since
-        )
-
-    def uses(self, machines: Sequence[Machine]) -> list[tuple[str, float, float | None]]:
-        """Return what was spent this day and this week, and what may be."""
-        spans = (("day", 1, self.terms.daily), ("week", 7, self.terms.weekly))
-        return [(name, self.spent(machines, days), most) for name, days, most in spans]
-
-    def left(self, machines: Sequence[Machine]) -> float | None:
-        """Return what may still be spent, None where there is no limit."""
-        return min((most - used for _, used, most in self.uses(machines) if most is not None), default=None)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import json
-import re
 import shlex
 import shutil
 import subprocess
@@ -21,6 +19,7 @@ from claude_workers.errors import BadInput, Busy, Refused, Unreachable, WorkersE
 from claude_workers.fly.faults import Gone, Leased, NoCapacity, Unsure
 from claude_workers.lock import locked
 from claude_workers.machines import piecewise, words
+from claude_workers.machines import told_by_fly as told
 from claude_workers.machines.machine import Leftover, Machine
 
 if TYPE_CHECKING:
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
     from claude_workers.model import Json
 
 Found = TypeVar("Found")
-_MACHINE, _VOLUME = "cw-", "cw_"
-_SECRET = "CW_SET_"
 # Seconds: how long a lease lasts when its holder dies; how long a machine has from SIGTERM to its end.
 _LEASE, _GRACE = 60, 30
 _GONE = frozenset({"destroying", "destroyed", "pending_destroy", "scheduling_destroy", "replaced"})
+# A volume that is younger (seconds) may be one whose machine is being made.
+YOUNG = 900.0
 # What was made is in the list a moment later.
 _LISTED = 1.0
 _ALONE = 120.0
@@ -52,12 +51,12 @@ class OnFly:
 
     def machines(self) -> list[Machine]:
         """Return the machine of every worker; one call."""
-        found = [_machine(one) for one in self._fly.machines() if one.get("state") not in _GONE]
+        found = [told.machine(one) for one in self._fly.machines() if one.get("state") not in _GONE]
         return sorted((one for one in found if one.worker), key=lambda one: one.worker)
 
     def look(self, machine: Machine) -> Machine:
         """Return a machine as it is now; one call."""
-        return _machine(self._fly.machine(machine.id))
+        return told.machine(self._fly.machine(machine.id))
 
     def make(self, worker: str, size: Size) -> tuple[Machine, bool]:
         """Return a worker's machine, and whether it was made; what was made of one that could not be is deleted."""
@@ -79,10 +78,10 @@ class OnFly:
         """Make volume and machine in one region; the volume is deleted again where there is none for the machine."""
         volume = volumes[0] if volumes else self._volume(worker, region)
         config = self._config(worker, size, str(volume["id"]))
-        body = {"name": _MACHINE + worker, "region": region, "skip_launch": True, "config": config}
+        body = {"name": told.MACHINE + worker, "region": region, "skip_launch": True, "config": config}
         try:
             try:
-                return _machine(self._fly.create_machine(body))
+                return told.machine(self._fly.create_machine(body))
             except (Unsure, BadInput, Leased) as error:  # the last two: the name is taken
                 found = self._found(lambda: self._named(worker))
                 if not found:
@@ -98,7 +97,7 @@ class OnFly:
 
     def _volume(self, worker: str, region: str) -> Json:
         """Make a worker's volume; of two made at the same moment by two machines the older one stays."""
-        body = {"name": _volume_name(worker), "region": region, "size_gb": self._spec.volume_gb, "encrypted": True}
+        body = {"name": told.volume_name(worker), "region": region, "size_gb": self._spec.volume_gb, "encrypted": True}
         try:
             made = self._fly.create_volume(body)
         except Unsure:
@@ -124,7 +123,7 @@ class OnFly:
 
     def _volumes(self, worker: str) -> list[Json]:
         """Return a worker's volumes, the oldest first."""
-        found = [one for one in self._fly.volumes() if one.get("name") == _volume_name(worker)]
+        found = [one for one in self._fly.volumes() if one.get("name") == told.volume_name(worker)]
         alive = [one for one in found if one.get("state") not in _GONE]
         return sorted(alive, key=lambda one: (str(one.get("created_at")), str(one["id"])))
 
@@ -149,13 +148,15 @@ class OnFly:
         given |= {words.CONFIG: self._spec.settings} if self._spec.settings else {}
         plain = [{"guest_path": path, "raw_value": base64.b64encode(text.encode()).decode()}
                  for path, text in given.items()]  # fmt: skip
-        return plain + [{"guest_path": f"{words.SETS}/{one}.json", "secret_name": secret_name(one)} for one in sets]
+        return plain + [
+            {"guest_path": f"{words.SETS}/{one}.json", "secret_name": told.secret_name(one)} for one in sets
+        ]
 
     def begin(self, machine: Machine, request: Request, size: Size, sets: Sequence[str]) -> Machine:
         """Start a stopped machine on a request: a lease, one update, the lease given back."""
-        kept = {name: machine.said[name] for name in words.CARRIED if name in machine.said and name != words.ANSWER}
+        kept = words.kept(machine.said, request)
         config = self._config(machine.worker, size, machine.volume)
-        config["metadata"] |= {**kept, words.ASKED: request.id}
+        config["metadata"] |= kept
         config["files"] = self._files(request, sets)
         nonce = self._fly.lease(machine.id, _LEASE, f"claude-workers {request.id}")
         try:
@@ -164,7 +165,7 @@ class OnFly:
                 raise Busy(f"the machine of worker {machine.worker} is {now.state}", "ask again in a moment")
             body = {"config": config, "current_version": machine.version, "region": machine.region}
             try:
-                return _machine(self._fly.update_machine(machine.id, body, nonce))
+                return told.machine(self._fly.update_machine(machine.id, body, nonce))
             except Unsure:
                 begun = self._found(lambda: self._asked(machine, request.id))
                 if begun is None:
@@ -230,13 +231,18 @@ class OnFly:
 
     def leftovers(self) -> list[Leftover]:
         """Return our volumes that no machine has, and our machines whose volume is gone."""
-        machines, volumes = self.machines(), [one for one in self._fly.volumes() if one.get("state") not in _GONE]
+        # Volumes first, and none of this moment: somebody may be making the machine of one.
+        volumes = [one for one in self._fly.volumes() if one.get("state") not in _GONE]
+        machines = self.machines()
         had = {one.volume for one in machines}
-        found = [Leftover("volume", str(one["id"]), str(one["name"]), "no machine has it") for one in volumes
-                 if str(one.get("name", "")).startswith(_VOLUME) and one["id"] not in had]  # fmt: skip
-        there = {str(one["id"]) for one in volumes}
-        return found + [Leftover("machine", one.id, _MACHINE + one.worker, "its volume is gone")
-                        for one in machines if one.volume not in there]  # fmt: skip
+        had, there = {one.volume for one in machines}, {str(one["id"]) for one in volumes}
+        found = [
+            Leftover("volume", str(one["id"]), str(one["name"]), "no machine has it")
+            for one in volumes
+            if str(one.get("name", "")).startswith(told.VOLUME) and one["id"] not in had and told.age(one) > YOUNG
+        ]
+        lost = (one for one in machines if one.volume not in there)
+        return found + [Leftover("machine", one.id, told.MACHINE + one.worker, "its volume is gone") for one in lost]
 
     def delete(self, leftover: Leftover) -> None:
         """Delete what no worker owns."""
@@ -245,50 +251,5 @@ class OnFly:
     def keep_secrets(self, sets: Mapping[str, str]) -> None:
         """Keep credential sets as secrets of the app, which machines are given as files."""
         # Fly writes a secret into a file as what its base64 means.
-        told = {one: base64.b64encode(text.encode()).decode() for one, text in sets.items()}
-        self._fly.set_secrets({secret_name(one): text for one, text in told.items()})
-
-
-def secret_name(credential_set: str) -> str:
-    """Return the name of the secret that a set is kept in."""
-    plain = re.sub(r"[^A-Z0-9]", "_", credential_set.upper())
-    return f"{_SECRET}{plain}_{hashlib.sha256(credential_set.encode()).hexdigest()[:6].upper()}"
-
-
-def _volume_name(worker: str) -> str:
-    # Of Fly's names _ is what - is of ours, and no id has both.
-    return _VOLUME + worker.replace("-", "_")
-
-
-def _machine(data: Json) -> Machine:
-    """Return a machine as Fly's answer tells it."""
-    config = data.get("config") or data.get("incomplete_config") or {}
-    said = {str(name): str(text) for name, text in (config.get("metadata") or {}).items()}
-    mounts = config.get("mounts") or [{}]
-    state = "unreachable" if data.get("host_status") == "unreachable" else str(data.get("state"))
-    return Machine(
-        id=str(data["id"]),
-        worker=said.get(words.WORKER, ""),
-        state=state,
-        region=str(data.get("region", "")),
-        volume=str(mounts[0].get("volume", "")),
-        version=str(data.get("instance_id", "")),
-        image=str(config.get("image", "")),
-        digest=str((data.get("image_ref") or {}).get("digest") or ""),
-        size=said.get(words.SIZE, ""),
-        ended=_ended(data.get("events") or []),
-        at=str(data.get("updated_at", "")),
-        said=said,
-    )
-
-
-def _ended(events: list[Json]) -> str:
-    """Return how a machine ended last, "" while it has not since its last start."""
-    for event in sorted(events, key=lambda one: int(one.get("timestamp") or 0), reverse=True):
-        if event.get("type") in {"start", "launch", "update"}:
-            return ""
-        if event.get("type") == "exit":
-            told = (event.get("request") or {}).get("exit_event") or {}
-            memory = ", out of memory" if told.get("oom_killed") else ""
-            return f"exit {told.get('exit_code', '?')}{memory}"
-    return ""
+        written = {one: base64.b64encode(text.encode()).decode() for one, text in sets.items()}
+        self._fly.set_secrets({told.secret_name(one): text for one, text in written.items()})

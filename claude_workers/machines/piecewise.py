@@ -37,6 +37,7 @@ set -- "$folder" 0
 """
 # $1 the folder, $2 how many bytes were brought already. Prints how it ended ("-": not yet), then the bytes.
 _BRING = f"""\
+[ -d "$1" ] || {{ echo "the command is gone" >&2; exit 44; }}
 touch {words.TOUCHED}
 for _ in $(seq {_WITHIN * 10}); do
   [ -e "$1/end" ] || [ "$(stat -c %s "$1/out")" -gt "$2" ] && break; sleep 0.1
@@ -45,9 +46,10 @@ end=-; [ -e "$1/end" ] && end=$(cat "$1/end")
 size=$(stat -c %s "$1/out")
 [ "$end" != - ] && [ "$size" -le $(($2 + {_PIECE})) ] || [ "$end" = - ] || end=-
 echo "$end"; tail -c +$(($2 + 1)) "$1/out" | head -c {_PIECE} | base64 -w0; echo
-if [ "$end" != - ]; then tail -c 8192 "$1/err" | base64 -w0; echo; rm -rf "$1"; fi
+if [ "$end" != - ]; then tail -c 8192 "$1/err" | base64 -w0; echo; fi
 """
-_END = 'kill -9 "-$(cat "$1/pid")" 2>/dev/null; rm -rf "$1"'
+# What was brought is taken away by a probe of its own: the one that brought the end may not have been heard.
+_END = '[ -e "$1/end" ] || kill -9 "-$(cat "$1/pid")" 2>/dev/null; rm -rf "$1"'
 # So often (times) a probe that was not answered is sent again.
 _AGAIN = 5
 
@@ -58,7 +60,6 @@ def run(probe: Probe, argv: Sequence[str], stdin: bytes, limit: float | None) ->
     text = base64.b64encode(stdin).decode()
     for begin in range(0, len(text), _INPUT):
         _checked(probe(["sh", "-c", _PUT, "sh", folder], text[begin : begin + _INPUT]))
-    ended = False
     try:
         partial, brought = b"", 0
         answer = _checked(probe(["sh", "-c", _BEGIN + _BRING, "sh", folder, *argv], ""))
@@ -69,15 +70,13 @@ def run(probe: Probe, argv: Sequence[str], stdin: bytes, limit: float | None) ->
             *lines, partial = (partial + piece).split(b"\n")
             yield from lines
             if how != "-":
-                ended = True
                 if partial:
                     yield partial
                 return {"status": int(how), "stderr": base64.b64decode(said[0]).decode("utf-8", "replace")}
             answer = _brought(probe, folder, brought, limit)
     finally:
-        if not ended:
-            with contextlib.suppress(WorkersError):
-                probe(["sh", "-c", _END, "sh", folder], "")
+        with contextlib.suppress(WorkersError):
+            probe(["sh", "-c", _END, "sh", folder], "")
 
 
 def _brought(probe: Probe, folder: str, brought: int, limit: float | None) -> str:

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from claude_workers.errors import WorkersError
+from claude_workers.errors import BadInput, WorkersError
 from claude_workers.home import archive
 from claude_workers.home.home import find
 from claude_workers.machines import words
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 # Seconds between two reports of mere progress; a new state or phase is told at once.
 _PROGRESS, _TAIL = 10.0, 30.0
 _TEXT, _EVENTS, _CHAPTERS = 300, 40, 20
+# What of a receipt that is too long is left out, first this, then that.
+_SHORTENED = (
+    ("denials", "untracked", "unchecked", "gate_changes", "blocked_hosts", "notes"),
+    ("files_changed", "answer"),
+    ("reason", "usage"),
+)
 
 
 class Report:
@@ -39,23 +45,35 @@ class Report:
         self._standing = ""
         self.over = ""
 
-    def answer(self, told: Json) -> None:
-        """Leave the answer to the request, tried until it is left."""
-        text = _short_answer(told)
-        while not self._put(words.ANSWER, text):
-            time.sleep(1.0)
+    def answer(self, told: Json) -> bool:
+        """Leave the answer to the request; tell whether it is left. One that is refused is made shorter."""
+        last = {**told, "out": told["out"][-1:], "stderr": ""}
+        none = {**told, "out": [], "stderr": "the answer was too long to be carried out"}
+        for short in (_short_answer(told), words.packed(last), words.packed(none)):
+            try:
+                self._outbox.put(words.ANSWER, short)
+            except BadInput as error:
+                print(f"the answer is not carried out: {error}", file=sys.stderr)
+            except (WorkersError, OSError) as error:
+                print(f"the answer is not carried out: {error}", file=sys.stderr)
+                return False
+            else:
+                return True
+        return False
 
     def carry(self, row: WorkerStatus | None, spent: Mapping[str, float]) -> None:
         """Tell what has changed, when it is time to."""
         if row is None:
+            if self._due(words.ROW, _PROGRESS):
+                self._put(words.ROW, "")  # there is no home, or not any more
             return
-        standing = f"{row.state} {row.phase} {row.task_id} {row.attempt}"
+        standing = f"{row.state} {row.phase} {row.task_id} {row.attempt} {row.reason}"
         if standing != self._standing and row.state != "busy":
             # Whoever sees that it is over finds how it ended.
             self._standing = standing if self.last(row, spent) else ""
             return
         due = standing != self._standing or self._due(words.ROW, _PROGRESS)
-        if due and self._put(words.ROW, words.packed(_small(row))):
+        if due and self._put(words.ROW, _packed_row(row)):
             self._standing = standing
         if self._due(words.TAIL, _TAIL):
             self._put(words.TAIL, self._tail())
@@ -63,11 +81,11 @@ class Report:
 
     def last(self, row: WorkerStatus | None, spent: Mapping[str, float]) -> bool:
         """Tell all there is; return whether all of it was told."""
-        told = {words.SPENT: words.packed(dict(spent))}
+        told = {words.SPENT: words.packed(dict(spent)), words.ROW: ""}
         if row is not None:
             told |= {words.RECEIPT: self._receipt(), words.PAST: self._past(), words.TAIL: self._tail()}
             # What says that it is over comes last.
-            told |= {words.ROW: words.packed(_small(row))}
+            told |= {words.ROW: _packed_row(row)}
         return {self._put(name, text) for name, text in told.items()} == {True}
 
     def _due(self, name: str, seconds: float) -> bool:
@@ -101,12 +119,14 @@ class Report:
         if isinstance(receipt, dict):
             task["receipt"] = {**receipt, "answer": cut(str(receipt.get("answer") or ""), 4 * _TEXT)}
         text = words.packed({"task": task})
-        if len(text) <= words.MOST:
-            return text
-        lists = ("files_changed", "denials", "untracked", "unchecked", "notes", "blocked_hosts")
-        kept = receipt if isinstance(receipt, dict) else {}
-        short: Json = {**kept, **{one: [] for one in lists}, "answer": "", "verify": None}
-        return words.packed({"task": {**task, "prompt": "", "options": {}, "receipt": short}})[: 2 * words.MOST]
+        for names in _SHORTENED:
+            if len(text) <= words.MOST:
+                break
+            kept: Json = receipt if isinstance(receipt, dict) else {}
+            receipt = {name: type(value)() if name in names else value for name, value in kept.items()}
+            task = {**task, "prompt": "", "options": {}, "receipt": receipt}
+            text = words.packed({"task": task})
+        return text
 
     def _past(self) -> str:
         with contextlib.suppress(WorkersError):
@@ -115,10 +135,19 @@ class Report:
         return words.packed({"chapters": []})
 
 
-def _small(row: WorkerStatus) -> Json:
-    """Return a row without what is empty, or changes by itself."""
-    short = dataclasses.replace(row, elapsed_s=None, last_text=cut(row.last_text or "", _TEXT) or None)
-    return {name: value for name, value in short.to_json().items() if value not in (None, "", [], {})}
+def _packed_row(row: WorkerStatus) -> str:
+    """Return a row without what is empty or changes by itself; of a long one, the beginning of its texts and lists."""
+    for width, count in ((_TEXT, 50), (80, 5), (40, 0)):
+        lists = {
+            "blocked_hosts": row.blocked_hosts[:count],
+            "questions": [cut(one, width) for one in row.questions[:count]],
+        }
+        texts = {name: cut(getattr(row, name) or "", width) or None for name in ("last_text", "activity", "reason")}
+        short = dataclasses.replace(row, elapsed_s=None, **lists, **texts)  # type: ignore[arg-type]
+        text = words.packed({name: value for name, value in short.to_json().items() if value not in (None, "", [], {})})
+        if len(text) <= words.MOST:
+            break
+    return text
 
 
 def _short_answer(told: Json) -> str:

@@ -19,7 +19,6 @@ from claude_workers.pool.show import Shown
 if TYPE_CHECKING:
     from claude_workers.machines.machine import Machine
 
-_TASK = 36  # a task's id is a UUID
 _STOPPED = "its machine is stopped"
 # From then on (seconds) a passing state is called stuck: https://fly.io/docs/machines/machine-states/
 _STUCK = {"starting": 300.0, "stopping": 300.0, "restarting": 300.0, "destroying": 300.0, "updating": 600.0,
@@ -28,8 +27,8 @@ _STUCK = {"starting": 300.0, "stopping": 300.0, "restarting": 300.0, "destroying
 
 def pending(machine: Machine) -> bool:
     """Tell whether a machine was started on a task and has not answered yet."""
-    asked = machine.said.get(words.ASKED, "")
-    return len(asked) == _TASK and words.unpacked(machine.said.get(words.ANSWER, "")).get("id") != asked
+    answered = words.unpacked(machine.said.get(words.ANSWER, "")).get("id")
+    return bool(machine.said.get(words.TASK)) and answered != machine.said.get(words.ASKED)
 
 
 def row(machine: Machine, host: str, digest: str = "") -> WorkerStatus:
@@ -42,9 +41,8 @@ def row(machine: Machine, host: str, digest: str = "") -> WorkerStatus:
         changed = dataclasses.replace(changed, elapsed_s=_elapsed(known), phase=known.phase or "starting")
     else:
         changed = dataclasses.replace(changed, phase=None)
-    if pending(machine) and state == "busy":
-        changed = dataclasses.replace(changed, task_id=machine.said[words.ASKED], phase="starting")
-        changed = dataclasses.replace(changed, outcome=None, repo=None, issue=None, branch=None)
+    if not known.state and state in {"busy", "crashed"}:
+        changed = dataclasses.replace(changed, task_id=machine.said[words.TASK])
     if digest and machine.digest and machine.digest != digest:
         older = "its machine has an older image"
         changed = dataclasses.replace(changed, reason=f"{changed.reason}; {older}" if changed.reason else older)
@@ -53,8 +51,13 @@ def row(machine: Machine, host: str, digest: str = "") -> WorkerStatus:
 
 def _judged(machine: Machine, known: WorkerStatus) -> tuple[str, str]:
     """Return the state that engine and machine together say, and why where they differ."""
-    if machine.state == "created" or (machine.down and not known.state and not pending(machine)):
-        return "unknown", "its home was not made: init again"
+    on_task = bool(machine.said.get(words.TASK))
+    if machine.state == "created" or (machine.down and not known.state and not on_task):
+        broken = bool(machine.said.get(words.ROW))
+        return (
+            "unknown",
+            "what its machine told cannot be read: ask why" if broken else "its home was not made: init again",
+        )
     if machine.down:
         return _left(machine, known)
     if machine.state in {"failed", "unreachable", "launch_failed"}:
@@ -62,18 +65,18 @@ def _judged(machine: Machine, known: WorkerStatus) -> tuple[str, str]:
     since = clock.seconds_since(machine.at) if machine.at and machine.state in _STUCK else None
     if since is not None and since > _STUCK[machine.state]:
         return "unknown", f"its machine is {machine.state} for {clock.spoken(since)}: stuck"
-    if pending(machine):
-        return "busy", f"its machine is {machine.state}"
-    return known.state or "unknown", "" if known.state else f"its machine is {machine.state}"
+    if known.state:
+        return known.state, ""
+    return "busy" if on_task else "unknown", f"its machine is {machine.state}, and has not told more yet"
 
 
 def _left(machine: Machine, known: WorkerStatus) -> tuple[str, str]:
     """Return how a worker stands whose machine is stopped."""
     ended = f"ended ({machine.ended})" if machine.ended else "is stopped"
-    if pending(machine):
-        return "unknown", f"its machine {ended} and never answered"
     if known.state == "busy":
         return "crashed", f"its machine {ended}, and the task had not"
+    if not known.state:
+        return "crashed", f"its machine {ended} before it told of its task"
     return known.state, ""
 
 
@@ -91,8 +94,14 @@ def chapters(machine: Machine, since: float | None) -> list[Chapter]:
 def tail(machine: Machine, since: str | None) -> list[LogEvent]:
     """Return the end of a task's log, as its machine told last, from a cursor on."""
     found = [LogEvent.from_json(one) for one in words.unpacked(machine.said.get(words.TAIL, "")).get("events", [])]
-    places = [one.cursor for one in found]
-    return found[len(places) - places[::-1].index(since) :] if since in places else found
+    task, _, seen = (since or "").rpartition(":")
+    return [
+        one for one in found if not (task and one.cursor.startswith(f"{task}:") and _offset(one.cursor) <= int(seen))
+    ]
+
+
+def _offset(cursor: str) -> int:
+    return int(cursor.rpartition(":")[2])
 
 
 def last_task(machine: Machine) -> tuple[Task, Receipt | None]:

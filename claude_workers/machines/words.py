@@ -33,7 +33,8 @@ TOUCHED = "/run/claude-workers.touched"
 WALL, REFUSED = "/run/claude-workers/firewall", "/run/claude-workers/dropped"
 
 # What is said of a machine when it is made or started.
-WORKER, ASKED, SIZE, IMAGE = "cw_worker", "cw_asked", "cw_size", "cw_image"
+# `ASKED` is the request, `TASK` the task it is for ("": none), `MOST_USD` the most that this start may cost.
+WORKER, ASKED, TASK, SIZE, MOST_USD = "cw_worker", "cw_asked", "cw_task", "cw_size", "cw_most_usd"
 # What it says itself: the answer to its request, its worker's row, and so on.
 ANSWER, ROW, RECEIPT, TAIL, PAST, SPENT = "cw_answer", "cw_row", "cw_receipt", "cw_tail", "cw_past", "cw_spent"
 CARRIED = (ANSWER, ROW, RECEIPT, TAIL, PAST, SPENT)
@@ -45,20 +46,34 @@ MOST = 4000
 class Request(Record):
     """What a machine is started to do: the words of one verb, and its standard input.
 
-    `host` is what the machine's host is called. `stay` (seconds) is how long it is up without anything to
-    do, `limit` (seconds) when it ends, whatever it does; `usd_per_hour` is what it costs meanwhile, and
-    `usd_left` what it may still cost, None for no limit.
+    `task` is the id of the task that it is for, "" for none; `host` is what the machine's host is called.
+    `stay` (seconds) is how long it is up without anything to do, `linger` after the last command inside,
+    `limit` when it ends, whatever it does. `usd_per_hour` is what it costs meanwhile, and `usd_left` what it
+    may still cost, None for no limit.
     """
 
     id: str
     worker: str
+    task: str = ""
     words: list[str] = field(default_factory=list)
     stdin: str = ""
     host: str = ""
     stay: float = 0.0
+    linger: float = 20.0
     limit: float = 0.0
     usd_per_hour: float = 0.0
     usd_left: float | None = None
+
+
+def kept(said: Mapping[str, str], request: Request) -> dict[str, str]:
+    """Return what a machine is said to have when it is started on a request.
+
+    What it told stays, but for its last answer; and for its row, where a task begins: it is busy with that.
+    """
+    gone = {ANSWER, ROW} if request.task else {ANSWER}
+    told = {name: said[name] for name in CARRIED if name in said and name not in gone}
+    most = request.usd_per_hour * request.limit / 3600
+    return {**told, ASKED: request.id, TASK: request.task, MOST_USD: f"{min(most, request.usd_left or most):.4f}"}
 
 
 def packed(data: object) -> str:

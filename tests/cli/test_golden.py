@@ -134,3 +134,49 @@ def test_the_command_line_says_what_it_did(fleet: Fleet, cli: Cli) -> None:
     assert golden.find(fleet.layout, "python").entries
     assert Path(fleet.layout.root / "04/.cache/tool").exists()
     cli.ok("golden", "remove", "python")
+
+
+@pytest.mark.parametrize("place", [".claude", ".local"])
+def test_a_link_of_an_agent_s_leads_neither_out_of_a_home_nor_into_one(
+    fleet: Fleet, tmp_path: Path, place: str
+) -> None:
+    config_dir = Path(os.environ["CLAUDE_WORKERS_CONFIG_DIR"])
+    config_dir.mkdir(exist_ok=True)
+    (config_dir / "config.toml").write_text('persist = [".cache", ".local/share", "../02", "/etc"]\n', encoding="utf-8")
+    tools = fleet.layout.root / "01/.local/share"
+    tools.mkdir(parents=True)
+    (tools / "tool").touch()
+    fleet.golden.save("01", "python")
+    theirs = tmp_path / "theirs"
+    (theirs / "share").mkdir(parents=True)
+    for name in ("share/precious", "CLAUDE.md", "settings.json"):
+        (theirs / name).write_text("{}", encoding="utf-8")
+    before = picture(theirs)
+    for worker in ("01", "02"):
+        place_of = fleet.layout.root / worker / place
+        if place_of.exists():
+            place_of.rename(tmp_path / f"{worker}-{place}")
+        place_of.symlink_to(theirs)
+    made = fleet.golden.save("01", "linked")
+    assert not [one.path for one in made.entries if one.path.startswith(f"{place}/")]
+    fleet.golden.apply("python", "02")
+    assert picture(theirs) == before
+    assert not (fleet.layout.root / "02" / place).is_symlink()
+
+
+def test_a_snapshot_that_cannot_be_applied_whole_leaves_the_home_as_it_was(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.golden.save("01", "python")
+    own = fleet.layout.root / "02/.cache/own"
+    own.parent.mkdir(exist_ok=True)
+    own.touch()
+    monkeypatch.setattr("claude_workers.files.write_atomic", _full)
+    with pytest.raises(OSError, match="full"):
+        fleet.golden.apply("python", "02")
+    assert own.exists()
+    assert not (fleet.layout.root / "02/.cache/tool").exists()
+
+
+def _full(*_: object) -> None:
+    raise OSError("the disk is full")

@@ -48,7 +48,7 @@ def fly(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFly]:
 def host(fly: FakeFly, monkeypatch: pytest.MonkeyPatch) -> FakeFly:
     """Fly with an app, which hosts.toml names, and the credentials of its workers; nobody waits long."""
     monkeypatch.setattr("claude_workers.machines.life.STAY", 2.0)
-    monkeypatch.setattr("claude_workers.hosts.housed._LOOK", 0.2)
+    monkeypatch.setattr("claude_workers.hosts.watching._LOOK", 0.2)
     write_host()
     fly.apps["my-workers"] = {"id": "my-workers", "name": "my-workers", "status": "deployed"}
     return fly

@@ -141,7 +141,11 @@ def test_a_machine_that_never_starts_is_told(host: FakeFly, monkeypatch: pytest.
     with pytest.raises(WorkersError, match="has not answered for"):
         fleet.dispatch("fly/01", "/none", prompt="x")
     [row] = fleet.status()
-    assert (row.state, row.phase, row.reason) == ("busy", "starting", "its machine is starting")
+    assert (row.state, row.phase, row.reason) == (
+        "busy",
+        "starting",
+        "its machine is starting, and has not told more yet",
+    )
 
 
 def test_a_host_that_fly_does_not_reach_is_unknown(host: FakeFly) -> None:
@@ -167,6 +171,9 @@ def test_what_no_worker_owns_is_swept(host: FakeFly, cli: Cli) -> None:
                 {"name": "cw_09", "region": "ord", "size_gb": 1})  # fmt: skip
     host.answer("POST", "/v1/apps/my-workers/volumes", {"authorization": "Bearer fly-test-token"},
                 {"name": "theirs", "region": "ord", "size_gb": 1})  # fmt: skip
+    assert "nothing is left over" in cli.ok("host", "sweep", "fly"), "somebody may be making its machine"
+    for volume in host.volumes.values():
+        volume["created_at"] = "2026-01-01T00:00:00Z"
     assert "left over: volume cw_09" in cli.ok("host", "sweep", "fly")
     assert len(host.volumes) == 3
     assert "deleted: volume cw_09" in cli.ok("host", "sweep", "fly", "--yes")
