@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ api_key = { env = "ANTHROPIC_API_KEY" }
 def fly(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFly]:
     """Fly, with nothing in it."""
     # A socket's path is short: a test's own folder is not always.
-    with tempfile.TemporaryDirectory(prefix="cw-fly-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"cw-fly-{os.getpid()}-") as folder:
         made = FakeFly(Path(folder) / "fly")
         monkeypatch.setenv("FLY_FLAPS_BASE_URL", made.url)
         monkeypatch.setenv("FLY_API_TOKEN", TOKEN)

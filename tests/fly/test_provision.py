@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import uuid
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,7 @@ from tests.cli.conftest import Cli
 from tests.fly.conftest import given, write_host
 from tests.fly.fake import FakeFly, Fault
 from tests.racing import race
+from tests.stage import ADD, DONE, steps
 
 INIT = ["GET machines", "GET volumes", "POST volumes", "POST machines", "POST machines/ID/lease", "GET machines/ID",
         "POST machines/ID", "DELETE machines/ID/lease"]  # fmt: skip
@@ -70,6 +74,43 @@ def test_killed_at_any_call_and_run_again_there_is_one_of_everything(host: FakeF
     if [row.state for row in Fleet().status()] != ["idle"]:
         Fleet().init("fly/01")
     assert whole(host)
+
+
+DISPATCH = [
+    "GET machines$",
+    "GET machines/ID$",
+    "POST machines/ID/lease",
+    "POST machines/ID$",
+    "DELETE machines/ID/lease",
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", DISPATCH)
+def test_a_dispatch_killed_at_any_call_and_asked_again_is_done_once(
+    host: FakeFly, calc: Path, call: str, when: str
+) -> None:
+    given("01")
+    task = str(uuid.uuid4())
+    words = [sys.executable, "-m", "claude_workers", "dispatch", "fly/01", str(calc), "--task-id", task]
+    popen: subprocess.Popen[bytes] | None = None
+
+    def kill(made: str) -> None:
+        if re.search(call, made) and popen is not None and popen.poll() is None:
+            os.kill(popen.pid, signal.SIGKILL)
+
+    setattr(host, when, kill)
+    popen = subprocess.Popen([*words, "-p", steps(ADD, DONE)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert popen.wait(60) == -signal.SIGKILL
+    popen.communicate()
+    setattr(host, when, lambda _: None)
+    host.leases.clear()  # a minute goes by
+    assert Fleet().dispatch("fly/01", str(calc), prompt=steps(ADD, DONE), task_id=task).task_id == task
+    [receipt] = Fleet().watch(["fly/01"], timeout=60)
+    assert (receipt.outcome, receipt.task_id, receipt.attempts) == ("pull_request", task, 1)
+    host.settle("01", "stopped")
+    runs = list((host.folder / host.machine("01")["config"]["mounts"][0]["volume"] / "workers/01/runs").iterdir())
+    assert [one.name for one in runs] == [task]
 
 
 def test_a_region_that_is_full_is_passed_over(host: FakeFly) -> None:

@@ -15,7 +15,7 @@ from claude_workers.machines import piecewise, words
 from claude_workers.machines.report import Report
 from claude_workers.pool.watch import Lost
 from tests.cli.conftest import Cli
-from tests.fly.conftest import given
+from tests.fly.conftest import given, write_host
 from tests.fly.fake import FakeFly, Fault
 from tests.racing import until
 from tests.stage import ADD, DONE, HANG, Stage, steps
@@ -144,6 +144,32 @@ def test_an_answer_that_fly_finds_too_long_is_told_shorter(host: FakeFly, calc: 
     task = fleet.dispatch("fly/01", str(calc), prompt=steps(ADD, DONE))
     assert task.task_id
     assert fleet.watch(["fly/01"], timeout=60)[0].outcome == "pull_request"
+
+
+def test_a_budget_that_is_spent_meanwhile_stops_the_task_its_work_kept(host: FakeFly, calc: Path) -> None:
+    given("01")
+    write_host("weekly_budget_usd = 4\n[hosts.fly.sizes.standard]\ncpus = 2\nmemory_mb = 2048\nusd_per_hour = 3600\n")
+    fleet = Fleet()
+    fleet.dispatch("fly/01", str(calc), prompt=steps({"run": "echo draft > draft.txt"}, HERE, HANG))
+    host.settle("01", "stopped")
+    [row] = fleet.status(["fly/01"])
+    assert (row.state, row.reason) == ("stopped", "the host's budget for machines is spent")
+    write_host()
+    assert [one.changed for one in fleet.rescues("fly/01")] == [1]
+
+
+def test_a_machine_ends_with_its_time_though_nobody_looks(
+    host: FakeFly, calc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = given("01")
+    monkeypatch.setattr("claude_workers.hosts.housed._BESIDE", 1.0)
+    fleet.dispatch("fly/01", str(calc), prompt=steps(HERE, HANG), time_limit=2.0)
+    # The runner that is to end it at its time is held up: the machine ends all the same.
+    [row] = fleet.status(["fly/01"])
+    leader = host.running[host.machine("01")["id"]]
+    leader.execute(["sh", "-c", f"kill -STOP {row.pid}"], "", 5)
+    host.settle("01", "stopped")
+    assert fleet.status(["fly/01"])[0].state in {"stopped", "crashed"}
 
 
 def test_a_long_prompt_gets_there_whole(host: FakeFly, calc: Path) -> None:

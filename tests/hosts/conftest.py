@@ -12,6 +12,8 @@ import pytest
 from claude_workers import Fleet
 from claude_workers.hosts import registry
 from tests.cli.conftest import cli as cli
+from tests.fly.conftest import fly as fly
+from tests.fly.conftest import host as fly_app  # noqa: F401  a fixture by another name
 from tests.hosts.sshd import Sshd, key
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -21,17 +22,22 @@ from claude_workers.home.home import find
 from claude_workers.hosts import registry, tables
 from tests.cli.conftest import Cli
 from tests.conftest import git
+from tests.fly.conftest import given
 from tests.hosts.conftest import Remote
 from tests.racing import until
 from tests.stage import ADD, DONE, HANG, HERE, WAIT, steps
 from tests.terminal import Person
 
 
-@pytest.fixture(params=["here", "fabric", "openssh"])
+@pytest.fixture(params=["here", "fabric", "openssh", "fly"])
 def at(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """What stands before a worker's id: nothing, or a host reached one way or the other."""
     if request.param == "here":
         return ""
+    if request.param == "fly":
+        request.getfixturevalue("fly_app")
+        given()
+        return "fly/"
     request.getfixturevalue("remote")
     if request.param == "openssh":
         found = registry.remove("vps")
@@ -45,6 +51,9 @@ def at(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def home(at: str, tmp_path: Path) -> Path:
     """Return the home of worker 01, wherever it is."""
+    if at == "fly/":
+        [found] = Path(tempfile.gettempdir()).glob(f"cw-fly-{os.getpid()}-*/fly/vol_*/workers/01")
+        return found
     return tmp_path / ("vps/workers" if at else "workers") / "01"
 
 
@@ -61,7 +70,7 @@ def test_a_whole_life_is_the_same_wherever_it_is_lived(at: str, calc: Path, tmp_
     assert (again.new, again.task.task_id) == (False, task.task_id)
     with pytest.raises(WorkerBusy) as told:
         fleet.dispatch(one, str(calc), prompt="something else")
-    assert ("--on vps" in told.value.remedy) == bool(at)
+    assert (f"--on {at.rstrip('/')} " in told.value.remedy) == bool(at)
     until(lambda: fleet.status([one])[0].last_text == "here", "the agent speaks")
     message = fleet.tell(one, "Use 'the' \"parser\"; $(id)\n\u2028é")
     assert message.text == "Use 'the' \"parser\"; $(id)\n\u2028é"
@@ -99,6 +108,7 @@ def test_a_task_is_stopped_restarted_and_given_up_wherever_it_is(at: str, calc: 
     assert [(one.worker, one.outcome) for one in fleet.history([one])] == [(one, "stopped")]
 
 
+@pytest.mark.parametrize("at", ["here", "fabric", "openssh"], indirect=True)
 def test_a_machine_is_paused_stopped_and_recovered_whole(at: str, calc: Path, tmp_path: Path) -> None:
     fleet, one = Fleet(on=at.rstrip("/") or None), f"{at}01"
     fleet.init("01")
