@@ -44,7 +44,10 @@ class Fleet(Giving):
         made: list[Home] = []
         for there, ids in self._reach.by_host(workers):
             if there:
-                there.init(ids, credentials, label, golden)
+                later = golden if there.host.kind != "ssh" else None
+                there.init(ids, credentials, label, None if later else golden)
+                for worker in ids if later else ():
+                    self.golden.apply(str(later), f"{there.host.name}/{worker}")
             else:
                 made = homes.init(self.layout, ids, credentials, label, golden)
         return made

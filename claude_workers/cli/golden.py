@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 import click
 
+from claude_workers.cli import stdin
 from claude_workers.cli.common import Call, print_json, table, width
 from claude_workers.cli.params import WORKER
+from claude_workers.home import golden as snapshots
 
 
 @click.group()
@@ -99,6 +103,33 @@ def diff(ctx: click.Context, name: str, worker: str) -> None:
         if not found:
             click.echo(f"worker {worker} is as golden {name}")
     ctx.exit(1 if found else 0)
+
+
+@golden.command(hidden=True)
+@click.argument("name", metavar="NAME")
+@click.argument("worker", metavar="ID", type=WORKER)
+@click.pass_obj
+def pack(call: Call, name: str, worker: str) -> None:
+    """Print a snapshot for another machine to keep; ID is the worker whose machine is asked.
+
+    \b
+    claude-workers golden pack python 01
+    """
+    del worker
+    print_json({"content": base64.b64encode(snapshots.packed(call.layout, name)).decode()})
+
+
+@golden.command(hidden=True)
+@click.argument("worker", metavar="ID", type=WORKER)
+@click.pass_obj
+def unpack(call: Call, worker: str) -> None:
+    """Keep the snapshot that another machine sends on standard input.
+
+    \b
+    claude-workers golden unpack 01
+    """
+    del worker
+    print_json({"golden": snapshots.unpack(call.layout, base64.b64decode(stdin.read_all())).to_json()})
 
 
 @golden.command()

@@ -152,9 +152,9 @@ class Fly:
         """Give a lease back; one that ran out is given back."""
         self._gone("DELETE", self._of(f"machines/{machine}/lease"), headers={NONCE: nonce}, limit=_SHORT)
 
-    def set_metadata(self, machine: str, key: str, value: str) -> None:
-        """Write one word about a machine; "" takes it away."""
-        self._ask("POST", self._of(f"machines/{machine}/metadata/{key}"), {"value": value}, again=True)
+    def set_metadata(self, machine: str, values: Mapping[str, str]) -> None:
+        """Write words about a machine, all in one call; "" takes one away."""
+        self._ask("PATCH", self._of(f"machines/{machine}/metadata"), {"metadata": dict(values)}, again=True)
 
     def set_secrets(self, values: Mapping[str, str]) -> None:
         """Set secrets of the app; machines have them from their next start on."""

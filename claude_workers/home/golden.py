@@ -7,10 +7,12 @@ read without following a link, and a link is kept only where it leads to somethi
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import shutil
 import stat
+import tarfile
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from claude_workers import __version__, clock, config, credentials, files
 from claude_workers.errors import BadInput, Busy, NotFound, Refused
+from claude_workers.home.golden_files import Entry, copy, entry_of, walked
 from claude_workers.model import Json, Record
 from claude_workers.text import secrets_among
 
@@ -29,28 +32,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _FILES = (".claude/CLAUDE.md", ".claude/settings.json")
-# Files that programs keep logins in, and how tokens begin that are worth something to others.
-_LOGINS = frozenset({".credentials.json", "credentials.json", "credentials.toml", "credentials", ".netrc", ".npmrc",
-                     ".git-credentials", ".env", ".pypirc", "hosts.yml", "auth.json", "token.json",
-                     "application_default_credentials.json"})  # fmt: skip
-_LOGIN_FOLDERS = frozenset({".docker", ".aws", ".ssh", ".gnupg", ".kube", "gcloud"})
-_TOKEN = re.compile(
-    rb"sk-ant-[A-Za-z0-9_-]{12}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_[A-Za-z0-9_]{20}|fm[12][ar]?_[A-Za-z0-9+/=]{20}"
-    rb"|glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{30}|AKIA[0-9A-Z]{16}|xox[abp]-[0-9A-Za-z-]{20}|_authToken=[^\s$]{8}"
-    rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
-_CHUNK, _OVERLAP = 1 << 20, 4096
-
-
-@dataclass(frozen=True)
-class Entry(Record):
-    """One file or link of a snapshot: its path in the home, its mode, its content's hash or where it leads."""
-
-    path: str
-    mode: int
-    size: int
-    sha256: str = ""
-    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,9 +91,7 @@ def save(home: Home, name: str) -> Golden:
 def apply(home: Home, golden: Golden) -> None:
     """Put a snapshot into a home, its folders in the place of the home's; when that fails the home's come back."""
     source = home.layout.golden / golden.name / "files"
-    stored = list(_walked(source, ""))
-    if digest(sorted(stored, key=lambda one: one.path)) != golden.digest:
-        raise Refused(f"the files of golden {golden.name} are not those that were saved", "save it again")
+    _check(source, golden)
     building = Path(tempfile.mkdtemp(prefix=".golden-", dir=home.layout.root))
     swapped: list[str] = []
     try:
@@ -144,6 +123,39 @@ def remove(layout: Layout, name: str) -> None:
     if not place.is_dir():
         raise NotFound(f"there is no golden {name}", "claude-workers golden list")
     files.remove_tree(place)
+
+
+def packed(layout: Layout, name: str) -> bytes:
+    """Return a snapshot as one archive, to be sent to another machine."""
+    golden, made = find(layout, name), io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        archive.add(layout.golden / golden.name, arcname=".")
+    return made.getvalue()
+
+
+def unpack(layout: Layout, content: bytes) -> Golden:
+    """Keep a snapshot that another machine sent, in the place of one of its name; Refused for what is none."""
+    files.make_private(layout.golden)
+    building = Path(tempfile.mkdtemp(prefix=".making-", dir=layout.golden))
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            archive.extractall(building, filter="data")
+        made = Golden.from_json(files.read_json(building / "manifest.json") or {})
+        place = layout.golden / _named(made.name)
+        _check(building / "files", made)
+        files.remove_tree(place)
+        os.rename(building, place)
+    except (tarfile.TarError, ValueError, TypeError) as error:
+        raise Refused(f"what was sent is no golden home: {error}", "golden save makes one") from error
+    finally:
+        files.remove_tree(building)
+    return made
+
+
+def _check(source: Path, golden: Golden) -> None:
+    stored = sorted(walked(source, ""), key=lambda one: one.path)
+    if digest(stored) != golden.digest:
+        raise Refused(f"the files of golden {golden.name} are not those that were saved", "save it again")
 
 
 def differences(home: Home, golden: Golden) -> list[Json]:
@@ -187,43 +199,10 @@ def _own_parents(home: Home, path: str) -> None:
 
 def _entries(home: Home) -> Iterator[Entry]:
     for name in _FILES if _is_real(home, ".claude") else ():
-        if (entry := _entry(home.path, name)) is not None:
+        if (entry := entry_of(home.path, name)) is not None:
             yield entry
     for folder in _folders(home):
-        yield from _walked(home.path, folder)
-
-
-def _walked(root: Path, folder: str) -> Iterator[Entry]:
-    """Yield the files and links below a folder, none followed."""
-    for parent, _, names, _ in _tree(root / folder):
-        for name in names:
-            entry = _entry(root, os.path.relpath(os.path.join(parent, name), root))
-            if entry is not None:
-                yield entry
-
-
-def _tree(folder: Path) -> Iterator[tuple[str, list[str], list[str], int]]:
-    """Walk a folder without following links; links to folders are among the files."""
-    for parent, folders, names, handle in os.fwalk(folder, follow_symlinks=False):
-        links = [one for one in folders if stat.S_ISLNK(os.lstat(os.path.join(parent, one)).st_mode)]
-        yield parent, folders, [*names, *links], handle
-
-
-def _entry(root: Path, path: str) -> Entry | None:
-    """Return an entry for a file or link; None for what is neither, or leads out of the home."""
-    status = os.lstat(root / path) if os.path.lexists(root / path) else None
-    if status is None:
-        return None
-    if stat.S_ISLNK(status.st_mode):
-        target = os.readlink(root / path)
-        inside = os.path.normpath(os.path.join(os.path.dirname(path), target))
-        return None if os.path.isabs(target) or inside.startswith("..") else Entry(path, 0, 0, target=target)
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    handle = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as stream:
-        hashed = hashlib.file_digest(stream, "sha256").hexdigest()
-        return Entry(path, stat.S_IMODE(status.st_mode) & 0o777, status.st_size, hashed)
+        yield from walked(home.path, folder)
 
 
 def _copied(home: Home, place: Path) -> Iterator[Entry]:
@@ -236,25 +215,10 @@ def _copied(home: Home, place: Path) -> Iterator[Entry]:
         if entry.target:
             to.symlink_to(entry.target)
         else:
-            _copy(home.path / entry.path, to, entry, secrets)
-        copied = _entry(place, entry.path)
+            copy(home.path / entry.path, to, entry, secrets)
+        copied = entry_of(place, entry.path)
         assert copied is not None
         yield copied
-
-
-def _copy(source: Path, to: Path, entry: Entry, secrets: list[bytes]) -> None:
-    if source.name in _LOGINS or _LOGIN_FOLDERS & set(Path(entry.path).parts[:-1]):
-        raise Refused(f"{entry.path} is where a program keeps a login", "delete it, save again")
-    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as stream, to.open("wb") as made:
-        before = b""
-        while piece := stream.read(_CHUNK):
-            looked = before + piece
-            if _TOKEN.search(looked) or any(one in looked for one in secrets):
-                raise Refused(f"{entry.path} holds a token", "delete it, save again")
-            before = looked[-_OVERLAP:]
-            made.write(piece)
-    to.chmod(entry.mode)
 
 
 def _swap(old: Path, new: Path, aside: Path) -> None:

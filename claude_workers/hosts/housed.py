@@ -82,7 +82,8 @@ class Housed(There):
     ) -> None:
         """Make a machine, a volume and on it a home for each worker; what could not be made leaves nothing."""
         if golden:
-            raise BadInput(f"a worker of {self.host.name} has a volume of its own", "save and apply on that worker")
+            raise BadInput(f"a worker of {self.host.name} is given its golden home once it is made",
+                           f"claude-workers golden apply {golden} {self.host.name}/{workers[0]}")  # fmt: skip
         chosen = credentials or self.host.credential_set
         said = [*(["--credentials", chosen] if chosen else []), *(["--worker-label", label] if label else [])]
         there = {one.worker for one in self.life.engine.machines()}

@@ -16,6 +16,8 @@ from claude_workers.errors import WorkersError
 from claude_workers.machines.words import GIVEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from claude_workers.fly.api import Fly
 
 # Fly puts it into every machine; only root may use it, and no enclosure shows it.
@@ -26,8 +28,8 @@ FOLDER = f"{GIVEN}/outbox"
 class Outbox(Protocol):
     """Where short texts are left, each under its name."""
 
-    def put(self, name: str, text: str) -> None:
-        """Leave a text; WorkersError or OSError when it could not be."""
+    def put(self, told: Mapping[str, str]) -> None:
+        """Leave texts; BadInput when they are refused, another WorkersError or OSError when they could not be."""
 
 
 class Metadata:
@@ -36,9 +38,9 @@ class Metadata:
     def __init__(self, fly: Fly, machine: str) -> None:
         self._fly, self._machine = fly, machine
 
-    def put(self, name: str, text: str) -> None:
-        """Leave a text; see `Outbox`."""
-        self._fly.set_metadata(self._machine, name, text)
+    def put(self, told: Mapping[str, str]) -> None:
+        """Leave texts; see `Outbox`."""
+        self._fly.set_metadata(self._machine, told)
 
 
 class Folder:
@@ -47,9 +49,10 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, name: str, text: str) -> None:
-        """Leave a text; see `Outbox`."""
-        files.write_atomic(self._folder / name, text)
+    def put(self, told: Mapping[str, str]) -> None:
+        """Leave texts; see `Outbox`."""
+        for name, text in told.items():
+            files.write_atomic(self._folder / name, text)
 
 
 def choose() -> Outbox:

@@ -27,7 +27,7 @@ PROBE = 20
 _WITHIN = 8
 # Bytes of output a probe brings, and of input it takes (characters of base64).
 _PIECE, _INPUT = 48 << 10, 48 << 10
-_PUT = 'mkdir -p "$1" && base64 -d >>"$1/in"'
+_PUT = f'mkdir -p "$1" && touch {words.TOUCHED} && base64 -d >>"$1/in"'
 # $1 the folder, then the command: it has a session of its own, by which it can be ended.
 _BEGIN = f"""\
 mkdir -p "$1" {words.TOUCHED.rpartition("/")[0]}; touch "$1/in" "$1/out"; folder=$1; shift

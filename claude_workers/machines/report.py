@@ -51,7 +51,7 @@ class Report:
         none = {**told, "out": [], "stderr": "the answer was too long to be carried out"}
         for short in (_short_answer(told), words.packed(last), words.packed(none)):
             try:
-                self._outbox.put(words.ANSWER, short)
+                self._outbox.put({words.ANSWER: short})
             except BadInput as error:
                 print(f"the answer is not carried out: {error}", file=sys.stderr)
             except (WorkersError, OSError) as error:
@@ -65,43 +65,50 @@ class Report:
         """Tell what has changed, when it is time to."""
         if row is None:
             if self._due(words.ROW, _PROGRESS):
-                self._put(words.ROW, "")  # there is no home, or not any more
+                self._put({words.ROW: ""})  # there is no home, or not any more
             return
         standing = f"{row.state} {row.phase} {row.task_id} {row.attempt} {row.reason}"
         if standing != self._standing and row.state != "busy":
             # Whoever sees that it is over finds how it ended.
             self._standing = standing if self.last(row, spent) else ""
             return
-        due = standing != self._standing or self._due(words.ROW, _PROGRESS)
-        if due and self._put(words.ROW, _packed_row(row)):
-            self._standing = standing
+        told: dict[str, str] = {}
+        if standing != self._standing or self._due(words.ROW, _PROGRESS):
+            told |= {words.ROW: _packed_row(row)}
         if self._due(words.TAIL, _TAIL):
-            self._put(words.TAIL, self._tail())
-            self._put(words.SPENT, words.packed(dict(spent)))
+            told |= {words.TAIL: self._tail(), words.SPENT: words.packed(dict(spent))}
+        if self._put(told) and words.ROW in told:
+            self._standing = standing
 
     def last(self, row: WorkerStatus | None, spent: Mapping[str, float]) -> bool:
         """Tell all there is; return whether all of it was told."""
         told = {words.SPENT: words.packed(dict(spent)), words.ROW: ""}
         if row is not None:
             told |= {words.RECEIPT: self._receipt(), words.PAST: self._past(), words.TAIL: self._tail()}
-            # What says that it is over comes last.
+            # Of texts that are left one by one, what says that it is over comes last.
+            del told[words.ROW]
             told |= {words.ROW: _packed_row(row)}
-        return {self._put(name, text) for name, text in told.items()} == {True}
+        return self._put(told)
 
     def _due(self, name: str, seconds: float) -> bool:
         return time.monotonic() - self._at.get(name, -seconds) >= seconds
 
-    def _put(self, name: str, text: str) -> bool:
-        """Leave a text where it is another than before; tell whether it is left."""
-        self._at[name] = time.monotonic()
-        if self._told.get(name) == text:
+    def _put(self, told: Mapping[str, str]) -> bool:
+        """Leave texts where they are others than before; tell whether all are left, or refused for good."""
+        self._at |= dict.fromkeys(told, time.monotonic())
+        fresh = {name: text for name, text in told.items() if self._told.get(name) != text}
+        if not fresh:
             return True
         try:
-            self._outbox.put(name, text)
+            self._outbox.put(fresh)
+        except BadInput as error:
+            if len(fresh) > 1:
+                return min([self._put({name: text}) for name, text in fresh.items()])
+            print(f"{', '.join(fresh)} is refused: {error}", file=sys.stderr)
         except (WorkersError, OSError) as error:
-            print(f"{name} is not carried out: {error}", file=sys.stderr)
+            print(f"{', '.join(fresh)} not carried out: {error}", file=sys.stderr)
             return False
-        self._told[name] = text
+        self._told |= fresh
         return True
 
     def _tail(self) -> str:

@@ -23,7 +23,7 @@ post /apps/{app_name}/machines/{machine_id}/stop
 get /apps/{app_name}/machines/{machine_id}/wait
 post /apps/{app_name}/machines/{machine_id}/exec
 post delete /apps/{app_name}/machines/{machine_id}/lease
-post /apps/{app_name}/machines/{machine_id}/metadata/{key}
+patch /apps/{app_name}/machines/{machine_id}/metadata
 get post /apps/{app_name}/secrets
 delete /apps/{app_name}/secrets/{secret_name}
 get post /apps/{app_name}/volumes
@@ -40,7 +40,7 @@ _REQUIRED = {
     "MachineExecRequest": ["command", "timeout"],
     "StopRequest": ["signal", "timeout"],
     "CreateLeaseRequest": ["ttl"],
-    "upsertMetadataKeyRequest": ["value"],
+    "updateMetadataRequest": ["metadata"],
     "AppSecretsUpdateRequest": ["values"],
 }
 

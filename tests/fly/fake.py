@@ -355,7 +355,10 @@ class FakeFly:
         return {"status": "success", "data": data}
 
     def _do_metadata(self, method: str, machine: Json, rest: list[str], headers: Json, body: Json) -> object:  # noqa: ARG002
-        machine["config"].setdefault("metadata", {})[rest[0]] = body["value"]
+        said = machine["config"].setdefault("metadata", {})
+        said |= body["metadata"]
+        for name in [name for name, value in said.items() if value in {None, ""}]:
+            del said[name]
         machine["updated_at"] = _now()
         return None
 
@@ -433,7 +436,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_DELETE = _reply  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_DELETE = _reply  # noqa: N815
 
 
 class _Server(ThreadingHTTPServer):

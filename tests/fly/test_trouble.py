@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -187,9 +188,9 @@ class Box:
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
 
-    def put(self, name: str, text: str) -> None:
-        """Keep a text."""
-        self.kept[name] = text
+    def put(self, told: Mapping[str, str]) -> None:
+        """Keep texts."""
+        self.kept |= told
 
 
 def test_what_is_carried_out_is_never_too_long_and_never_cut_to_pieces(stage: Stage) -> None:
