@@ -53,7 +53,7 @@ from claude_workers import git
 from claude_workers.forge.github import claims, rest
 from claude_workers.workspace import push, upstream
 assert rest._TIMEOUT and claims._LIMIT and push.LOOK == upstream.LOOK and "http.lowSpeedTime=60" in git._OPTIONS
-rest._TIMEOUT = claims._LIMIT = push.LOOK = upstream.LOOK = 1.0
+rest._TIMEOUT = claims._LIMIT = push.LOOK = upstream.LOOK = 3.0
 git._OPTIONS = tuple(one.replace("lowSpeedTime=60", "lowSpeedTime=1") for one in git._OPTIONS)
 sys.argv[1:] = sys.argv[4:]
 runpy.run_module("claude_workers.runner", run_name="__main__")
@@ -79,7 +79,7 @@ class Meeting:
 def hub(on_github: GitHubStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitHubStage:
     """A stage on which nobody waits long for a server that does not answer."""
     for module, name in ((rest, "_TIMEOUT"), (claims, "_LIMIT"), (upstream, "LOOK")):
-        monkeypatch.setattr(module, name, 1.0)
+        monkeypatch.setattr(module, name, 3.0)
     monkeypatch.setattr(rest, "_PAUSE", 0.05)
     program = tmp_path / "runner"
     program.write_text(HASTENED.format(python=sys.executable), encoding="utf-8")
