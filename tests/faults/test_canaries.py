@@ -90,7 +90,7 @@ def _embedded(scene: Scene, calc: Path) -> None:
     assert "verify_failed" in scene.say("watch", "01")
     scene.look("01")
     scene.say("ticket", "show", str(number))
-    for asked, told in (("defer", "deferred"), ("question", "waits for an answer")):
+    for asked, told in (("defer", "deferred"), ("question", "wait")):  # parked, or just before
         scene.say("dispatch", "01", str(calc), "-p", steps(leave(asked), {"text": "x"}))
         assert told in scene.say("watch", "01")
         scene.look("01")
